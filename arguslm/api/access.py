@@ -1,0 +1,55 @@
+"""Who may use the API: one rule for REST, WebSocket and the operator pages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from ipaddress import ip_address
+
+from django.conf import settings
+from django.db.models import TextChoices
+
+PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip")
+
+
+class ApiAuth(TextChoices):
+    AUTO = "auto"
+    REQUIRED = "required"
+    NONE = "none"
+
+
+def is_loopback(host: str) -> bool:
+    bare = host.strip("[]").lower()
+    if bare == "localhost":
+        return True
+    try:
+        return ip_address(bare).is_loopback
+    except ValueError:
+        return False
+
+
+def is_private_setup(host: str, allowed_hosts: Collection[str]) -> bool:
+    """Only this machine can reach the server: it listens on, and answers for, loopback alone."""
+    return is_loopback(host) and all(is_loopback(name) for name in allowed_hosts)
+
+
+def is_open_to(peer: str | None, header_names: Collection[str]) -> bool:
+    """Whether a caller without a token is let in.
+
+    In `auto` the caller must really be on this machine: `peer` is its address, and a header that
+    a proxy adds means that somebody else may stand behind it.
+    """
+    if settings.API_AUTH == ApiAuth.NONE:
+        return True
+    if settings.API_AUTH == ApiAuth.REQUIRED:
+        return False
+    return (
+        is_private_setup(settings.HOST, settings.ALLOWED_HOSTS)
+        and peer is not None
+        and is_loopback(peer)
+        and not any(name in header_names for name in PROXY_HEADERS)
+    )
+
+
+def bearer_of(headers: Mapping[str, str]) -> str | None:
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" and value.strip() else None

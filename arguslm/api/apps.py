@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class ApiConfig(AppConfig):
+    name = "arguslm.api"
+    label = "api"
+    verbose_name = "API access"
+
+    def ready(self) -> None:
+        from arguslm.api import checks  # noqa: F401 - registers the system checks

@@ -1,0 +1,78 @@
+"""Serializer fields that take JSON types at their word: `"5"` is no number, `1` is no text."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+_LOST_PLUS = re.compile(r" (\d{2}:?\d{2})$")
+
+
+class Text(serializers.CharField):
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+class Flag(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class Whole(serializers.IntegerField):
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return data
+
+
+class Id(serializers.UUIDField):
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        found = super().to_internal_value(data)
+        assert isinstance(found, UUID)
+        return found
+
+
+class Choice(serializers.ChoiceField):
+    default_error_messages = {"invalid_choice": "Must be one of: {choices}."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or data not in self.choices:
+            self.fail("invalid_choice", choices=", ".join(map(str, self.choices)))
+        return data
+
+
+class Document(serializers.DictField):
+    """A JSON object of any content, bounded in size."""
+
+    max_characters = 65_536
+    default_error_messages = {"too_large": "Must be at most {limit} characters of JSON."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        found: dict[str, Any] = super().to_internal_value(data)
+        if len(repr(found)) > self.max_characters:
+            self.fail("too_large", limit=self.max_characters)
+        return found
+
+
+class Moment(serializers.DateTimeField):
+    """A time in a query string; a `+` that arrived as a blank is read as the `+` it was."""
+
+    default_error_messages = {
+        "invalid": "Must be a time in ISO 8601, for example 2026-01-31T12:00:00Z."
+    }
+
+    def to_internal_value(self, value: Any) -> datetime:
+        text = _LOST_PLUS.sub(r"+\1", value) if isinstance(value, str) else value
+        found = super().to_internal_value(text)
+        assert isinstance(found, datetime)
+        return found

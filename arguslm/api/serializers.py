@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+
+class Input(serializers.Serializer[Any]):
+    """A request body. A field nobody knows is an error: a typo must not look like success.
+
+    Fields of the response that cannot be written (`read_only_names`) are accepted and ignored,
+    so that what was read may be sent back.
+    """
+
+    read_only_names: tuple[str, ...] = ()
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            known = [*self.fields, *self.read_only_names]
+            unknown = [name for name in data if name not in known]
+            if unknown:
+                sentence = f"There is no such field. Known: {', '.join(self.fields)}."
+                raise serializers.ValidationError({name[:100]: [sentence] for name in unknown[:5]})
+        return super().to_internal_value(data)
+
+
+class ErrorBody(serializers.Serializer[Any]):
+    detail = serializers.CharField(help_text="What is wrong, in a sentence.")
+    errors = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()), help_text="Per field."
+    )

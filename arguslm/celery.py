@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_init, worker_shutdown
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "arguslm.settings")
+
+app = Celery("arguslm")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_our_logging(**kwargs: Any) -> None:
+    """Connecting this signal stops Celery from replacing the logging set up by the settings."""
+
+
+@worker_init.connect
+def warm_up(**kwargs: Any) -> None:
+    # The first exchange of a fresh process is slow (imports, TLS context): never time that one.
+    from providers.loop import engine_loop
+
+    engine_loop().warm_up()
+
+
+@worker_shutdown.connect
+def drain(**kwargs: Any) -> None:
+    from providers.loop import engine_loop
+
+    engine_loop().close()
