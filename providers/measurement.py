@@ -53,3 +53,280 @@ class Trace:
     status: int | None = None
     pieces: list[tuple[int, bytes]] = field(default_factory=list)
     max_lag_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One content-bearing chunk: when it arrived, how much it brought, whether it is answer."""
+
+    at_ns: int
+    chars: int
+    is_answer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """Tokens of one exchange; ``output`` includes reasoning, ``input`` includes cached tokens."""
+
+    input: int | None = None
+    output: int | None = None
+    cached: int | None = None
+    reasoning: int | None = None
+    source: TokenSource | None = None
+    first_chunk: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Raw stamps and counts of one exchange; every figure is derived from them on demand.
+
+    A figure is None when it is unknown or when a quality flag makes it meaningless.
+    """
+
+    send_ns: int
+    chunks: tuple[Chunk, ...] = ()
+    tokens: TokenCounts = TokenCounts()
+    sched_ns: int | None = None
+    acq_ns: int | None = None
+    conn0_ns: int | None = None
+    conn1_ns: int | None = None
+    hdr_ns: int | None = None
+    end_ns: int | None = None
+    dns_ms: float | None = None
+    tls_ms: float | None = None
+    max_lag_ms: float | None = None
+    bias_ms: float = 0.0
+    has_visible_reasoning: bool = False
+    noted: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(
+        cls,
+        trace: Trace,
+        chunks: Sequence[Chunk],
+        tokens: TokenCounts,
+        *,
+        bias_ms: float = 0.0,
+        has_visible_reasoning: bool = False,
+        noted: frozenset[str] = frozenset(),
+    ) -> Measurement:
+        """Raises ValueError for a trace whose request was never sent."""
+        if trace.send_ns is None:
+            raise ValueError("a request that was never sent cannot be measured")
+        return cls(
+            send_ns=trace.send_ns,
+            chunks=tuple(chunks),
+            tokens=tokens,
+            sched_ns=trace.sched_ns,
+            acq_ns=trace.acq_ns,
+            conn0_ns=trace.conn0_ns,
+            conn1_ns=trace.conn1_ns,
+            hdr_ns=trace.hdr_ns,
+            end_ns=trace.end_ns,
+            dns_ms=trace.dns_ms,
+            tls_ms=trace.tls_ms,
+            max_lag_ms=trace.max_lag_ms,
+            bias_ms=bias_ms,
+            has_visible_reasoning=has_visible_reasoning,
+            noted=noted,
+        )
+
+    def with_flags(self, *flags: str) -> Measurement:
+        """The same figures with flags only the caller can know (``retried``, ``rate_limited``)."""
+        return replace(self, noted=self.noted | set(flags))
+
+    @property
+    def first_ns(self) -> int | None:
+        return self.chunks[0].at_ns if self.chunks else None
+
+    @property
+    def answer_ns(self) -> int | None:
+        return next((chunk.at_ns for chunk in self.chunks if chunk.is_answer), None)
+
+    @property
+    def last_ns(self) -> int | None:
+        return self.chunks[-1].at_ns if self.chunks else None
+
+    @property
+    def ttft_ms(self) -> float | None:
+        """t_first - t_send"""
+        return _ms(self.send_ns, self.first_ns)
+
+    @property
+    def ttfa_ms(self) -> float | None:
+        """t_answer - t_send"""
+        return _ms(self.send_ns, self.answer_ns)
+
+    @property
+    def latency_ms(self) -> float | None:
+        """t_last - t_send; the end marker and usage that follow the last content do not count."""
+        return _ms(self.send_ns, self.last_ns)
+
+    @property
+    def tpot_ms(self) -> float | None:
+        """(t_last - t_first) / (N - k1), milliseconds per token"""
+        span_ms, later = self._generation()
+        return None if span_ms is None or later is None else span_ms / later
+
+    @property
+    def tps_excluding_ttft(self) -> float | None:
+        """(N - k1) / (t_last - t_first), tokens per second"""
+        span_ms, later = self._generation()
+        return None if not span_ms or later is None else later * 1000.0 / span_ms
+
+    @property
+    def tps(self) -> float | None:
+        """N / latency, tokens per second"""
+        latency_ms, count = self.latency_ms, self.tokens.output
+        return None if not latency_ms or not count else count * 1000.0 / latency_ms
+
+    @property
+    def queue_wait_ms(self) -> float | None:
+        """t_acq - t_sched"""
+        return _ms(self.sched_ns, self.acq_ns)
+
+    @property
+    def connect_ms(self) -> float | None:
+        """t_conn1 - t_conn0, None on a reused connection"""
+        return _ms(self.conn0_ns, self.conn1_ns)
+
+    @property
+    def response_ms(self) -> float | None:
+        """t_last - t_sched: free of coordinated omission"""
+        return _ms(self.sched_ns, self.last_ns)
+
+    @property
+    def uncertainty_ms(self) -> float | None:
+        """Event-loop lag seen during the request plus the size of the calibrated bias."""
+        return None if self.max_lag_ms is None else self.max_lag_ms + abs(self.bias_ms)
+
+    @property
+    def inter_chunk_ms(self) -> tuple[float, ...]:
+        """c_{i+1} - c_i for every pair of neighbours"""
+        stamps = [chunk.at_ns for chunk in self.chunks]
+        return tuple((b - a) / 1e6 for a, b in zip(stamps, stamps[1:], strict=False))
+
+    @property
+    def input_tokens(self) -> int | None:
+        return self.tokens.input
+
+    @property
+    def output_tokens(self) -> int | None:
+        return self.tokens.output
+
+    @property
+    def cached_tokens(self) -> int | None:
+        return self.tokens.cached
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        return self.tokens.reasoning
+
+    @property
+    def token_source(self) -> TokenSource | None:
+        return self.tokens.source
+
+    @property
+    def quality_flags(self) -> tuple[str, ...]:
+        seen = {name: bool(test(self)) for name, test in _FLAG_TESTS.items()}
+        return tuple(sorted({name for name, is_set in seen.items() if is_set} | self.noted))
+
+    def _generation(self) -> tuple[float | None, int | None]:
+        """Span of the generation in ms and the tokens that came in it, when both mean something."""
+        later = (self.tokens.output or 0) - self.tokens.first_chunk
+        if later <= 0 or len(self.chunks) < 3 or _is_buffered(self) or _hides_reasoning(self):
+            return None, None
+        return _ms(self.first_ns, self.last_ns), later
+
+
+def _ms(start_ns: int | None, end_ns: int | None) -> float | None:
+    return None if start_ns is None or end_ns is None else (end_ns - start_ns) / 1e6
+
+
+def _is_buffered(seen: Measurement) -> bool:
+    """Tokens that waited somewhere between the model and us, and then came together."""
+    count = seen.tokens.output or 0
+    if count <= BUFFERED_MIN_TOKENS or not seen.chunks:
+        return False
+    if len({chunk.at_ns for chunk in seen.chunks}) <= 2:
+        return True
+    first_ns, last_ns = seen.chunks[0].at_ns, seen.chunks[-1].at_ns
+    if last_ns - first_ns < count * BURST_MS_PER_TOKEN * 1e6:
+        return True
+    return _late_share(seen.chunks, last_ns - (last_ns - first_ns) / 10) >= 0.9
+
+
+def _late_share(chunks: Sequence[Chunk], from_ns: float) -> float:
+    total = sum(chunk.chars for chunk in chunks)
+    late = sum(chunk.chars for chunk in chunks if chunk.at_ns >= from_ns)
+    return late / total if total else 0.0
+
+
+def _hides_reasoning(seen: Measurement) -> bool:
+    return bool(seen.tokens.reasoning) and not seen.has_visible_reasoning
+
+
+_FLAG_TESTS = {
+    "buffered_stream": _is_buffered,
+    "single_chunk": lambda seen: len(seen.chunks) == 1 and seen.tokens.output != 1,
+    "tokens_estimated": lambda seen: seen.tokens.source == "estimated",
+    "cache_hit": lambda seen: bool(seen.tokens.cached),
+    "hidden_reasoning": _hides_reasoning,
+    "cold_connection": lambda seen: seen.conn1_ns is not None,
+    "client_lag": lambda seen: (seen.max_lag_ms or 0.0) > LAG_LIMIT_MS,
+    "queue_wait": lambda seen: (seen.queue_wait_ms or 0.0) > QUEUE_LIMIT_MS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One attempt: what was measured, or why it failed, with what the answer said of itself."""
+
+    started_at: datetime
+    measurement: Measurement | None = None
+    failure: Failure | None = None
+    text: str = ""
+    finish_reason: str | None = None
+    model_reported: str | None = None
+    fingerprint: str | None = None
+    status_code: int | None = None
+    stream_options_refused: bool = False
+    token_param_refused: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return self.failure is None
+
+    def with_flags(self, *flags: str) -> Outcome:
+        if self.measurement is None:
+            return self
+        return replace(self, measurement=self.measurement.with_flags(*flags))
+
+    def figures(self) -> dict[str, Any]:
+        """Figures by their names in the API. A failed attempt has no speed, only its waits."""
+        seen = self.measurement
+        if seen is None:
+            return {**dict.fromkeys(FIGURES), "quality_flags": []}
+        known = FIGURES if self.ok else ("queue_wait_ms", "connect_ms", "uncertainty_ms")
+        values = {name: getattr(seen, _ATTRIBUTE.get(name, name)) for name in known}
+        return {**dict.fromkeys(FIGURES), **values, "quality_flags": list(seen.quality_flags)}
+
+
+FIGURES: tuple[str, ...] = (
+    "ttft_ms",
+    "ttfa_ms",
+    "total_latency_ms",
+    "tpot_ms",
+    "tps",
+    "tps_excluding_ttft",
+    "queue_wait_ms",
+    "connect_ms",
+    "response_ms",
+    "uncertainty_ms",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "token_source",
+)
+_ATTRIBUTE = {"total_latency_ms": "latency_ms"}

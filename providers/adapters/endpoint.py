@@ -1,0 +1,85 @@
+"""Where an exchange goes and what it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+Protocol = Literal["openai", "anthropic"]
+Discovery = Literal["models", "ollama_tags", "none"]
+TokenParam = Literal["max_tokens", "max_completion_tokens"]
+
+PUBLIC_HEADERS = frozenset({"accept", "anthropic-beta", "anthropic-version", "content-type"})
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A provider account as the wire sees it.
+
+    ``discovery`` "models" is the protocol's own list, "ollama_tags" Ollama's ``/api/tags``, "none"
+    means the provider has no list. ``identity`` names the account: when its credentials change, the
+    connections made with the old ones are dropped.
+    """
+
+    provider_type: str
+    base_url: str
+    protocol: Protocol = "openai"
+    api_key: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    discovery: str = "models"
+    connect_timeout_s: float = 10.0
+    ttft_timeout_s: float = 60.0
+    total_timeout_s: float = 120.0
+    stream_options: bool = True
+    token_param: TokenParam = "max_tokens"  # noqa: S105 - the name of a request field
+    identity: str = ""
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.provider_type!r}, {self.protocol!r}, {self.host!r})"
+
+    @property
+    def host(self) -> str:
+        """Host and port as a person would name them; never the login part of the address."""
+        try:
+            parts = urlsplit(self.base_url)
+            return (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
+        except ValueError:
+            return ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Everything a provider could echo that must not be shown."""
+        values = [self.api_key or "", *self.query.values()]
+        values += [v for name, v in self.headers.items() if name.lower() not in PUBLIC_HEADERS]
+        bare = [value.split(" ", 1)[-1] for value in values]
+        return tuple({value for value in [*values, *bare] if len(value) >= 6})
+
+    @property
+    def connection_key(self) -> tuple[Any, ...]:
+        """Endpoints with equal keys may share a client and its connections."""
+        return (
+            self.protocol,
+            self.base_url,
+            self.api_key,
+            tuple(sorted(self.headers.items())),
+            tuple(sorted(self.query.items())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    model: str
+    prompt: str
+    max_tokens: int = 64
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveredModel:
+    """A model a provider lists; ``metadata`` holds a few plain values, all optional."""
+
+    upstream_id: str
+    metadata: dict[str, Any] = field(default_factory=dict)
