@@ -19,7 +19,9 @@ class Endpoint:
     """A provider account as the wire sees it.
 
     ``discovery`` "models" is the protocol's own list, "ollama_tags" Ollama's ``/api/tags``, "none"
-    means the provider has no list. ``identity`` names the account: when its credentials change, the
+    means the provider has no list of its own and ``known_models`` stands for it. ``models_url`` is
+    set where the list is not at ``{base_url}/models``. A ``{model}`` in ``base_url`` (Azure's
+    deployment URLs) is replaced by the quoted name of the LLM. ``identity`` names the account: when its credentials change, the
     connections made with the old ones are dropped.
     """
 
@@ -36,6 +38,8 @@ class Endpoint:
     stream_options: bool = True
     token_param: TokenParam = "max_tokens"  # noqa: S105 - the name of a request field
     identity: str = ""
+    models_url: str | None = None
+    known_models: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Endpoint({self.provider_type!r}, {self.protocol!r}, {self.host!r})"
