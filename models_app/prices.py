@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from genai_prices import Usage, calc_price
+
+from models_app.models import LLM
+
+MILLION = Decimal(1_000_000)
+OVERRIDE_INPUT = "input_price_per_1m"
+OVERRIDE_OUTPUT = "output_price_per_1m"
+
+# Our provider types as genai-prices names them. A type that is not here has no list price.
+PRICE_LISTS = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "google_vertex": "google",
+    "google_ai_studio": "google",
+    "gemini": "google",
+    "vertex_ai": "google",
+    "aws_bedrock": "aws",
+    "bedrock": "aws",
+    "azure_openai": "azure",
+    "azure": "azure",
+    "openrouter": "openrouter",
+    "together_ai": "together",
+    "groq": "groq",
+    "mistral": "mistral",
+    "xai": "x-ai",
+    "fireworks_ai": "fireworks",
+    "deepseek": "deepseek",
+    "cerebras": "cerebras",
+    "cohere": "cohere",
+    "moonshot": "moonshotai",
+    "novita": "novita",
+    "perplexity": "perplexity",
+}
+
+
+def cost_of(llm: LLM, figures: dict[str, Any]) -> Decimal | None:
+    """What one exchange cost, in USD; None when a price or a token count is unknown.
+
+    Prices in the LLM's metadata (USD per million tokens) go before the public list.
+    """
+    tokens_in, tokens_out = figures["input_tokens"], figures["output_tokens"]
+    if tokens_in is None or tokens_out is None:
+        return None
+    own = [_price(llm.metadata.get(name)) for name in (OVERRIDE_INPUT, OVERRIDE_OUTPUT)]
+    if own[0] is not None and own[1] is not None:
+        return (own[0] * tokens_in + own[1] * tokens_out) / MILLION
+    return _listed(llm, tokens_in, tokens_out, figures["cached_tokens"] or 0)
+
+
+def _price(value: object) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        price = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return price if price.is_finite() and price >= 0 else None
+
+
+def _listed(llm: LLM, tokens_in: int, tokens_out: int, cached: int) -> Decimal | None:
+    price_list = PRICE_LISTS.get(llm.account.provider_type)
+    if price_list is None:
+        return None
+    # Input tokens include the cached ones, in our figures and in the list's formula.
+    usage = Usage(input_tokens=tokens_in, cache_read_tokens=cached, output_tokens=tokens_out)
+    try:
+        return Decimal(calc_price(usage, llm.upstream_id, provider_id=price_list).total_price)
+    except (LookupError, ValueError):
+        return None
