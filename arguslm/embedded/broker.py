@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from arguslm.embedded.errors import StartRefused
 from arguslm.embedded.files import private_directory, replace_private
 
 HOST = "127.0.0.1"
 
 
-class BrokerUnavailable(Exception):
+class BrokerUnavailable(StartRefused):
     """The embedded broker cannot run here; the text says what to do."""
 
 
