@@ -21,8 +21,8 @@ class Endpoint:
     ``discovery`` "models" is the protocol's own list, "ollama_tags" Ollama's ``/api/tags``, "none"
     means the provider has no list of its own and ``known_models`` stands for it. ``models_url`` is
     set where the list is not at ``{base_url}/models``. A ``{model}`` in ``base_url`` (Azure's
-    deployment URLs) is replaced by the quoted name of the LLM. ``identity`` names the account: when its credentials change, the
-    connections made with the old ones are dropped.
+    deployment URLs) is replaced by the quoted name of the LLM. ``identity`` names the account: when
+    its credentials change, the connections made with the old ones are dropped.
     """
 
     provider_type: str
