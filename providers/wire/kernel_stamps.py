@@ -1,0 +1,60 @@
+"""Receive stamps taken by the Linux kernel, moved onto the clock of ``now_ns``.
+
+The kernel stamps a packet when it arrives, so a busy event loop does not make the peer look slow.
+TCP hands out the stamp of the last packet in a read: socket(7), SO_TIMESTAMPNS.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+import time
+
+from providers.measurement import now_ns
+
+# asm-generic/socket.h; the architectures with other numbers refuse the option or send no such cmsg.
+SO_TIMESTAMPNS = 35
+ANCILLARY_BYTES = socket.CMSG_SPACE(16)
+
+_TIMESPEC = struct.Struct("=qq")
+# A clock pair read further apart than this was interrupted between its two halves.
+_TORN_PAIR_NS = 5_000
+
+Ancillary = list[tuple[int, int, bytes]]
+
+
+def enable(sock: socket.socket) -> bool:
+    """Ask the kernel for receive stamps; False where there are none."""
+    if not sys.platform.startswith("linux") or sys.maxsize < 2**32:
+        return False
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    except OSError:
+        return False
+    return True
+
+
+def arrival_ns(ancillary: Ancillary, floor_ns: int, read_ns: int) -> int:
+    """When the packet arrived, on the clock of ``now_ns``; ``read_ns`` when the kernel is silent.
+
+    Bytes arrive in order and before they are read, so the answer is kept within ``floor_ns`` (the
+    stamp before this one) and ``read_ns``: a step of the wall clock cannot move it further.
+    """
+    for level, kind, payload in ancillary:
+        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(payload) == 16:
+            seconds, nanoseconds = _TIMESPEC.unpack(payload)
+            arrived_ns: int = seconds * 1_000_000_000 + nanoseconds - _wall_offset_ns()
+            return max(floor_ns, min(arrived_ns, read_ns))
+    return read_ns
+
+
+def _wall_offset_ns() -> int:
+    """Wall clock minus ``now_ns``, from a pair of readings that nothing came between."""
+    for _ in range(4):
+        before = now_ns()
+        wall = time.time_ns()
+        after = now_ns()
+        if after - before < _TORN_PAIR_NS:
+            break
+    return wall - (before + after) // 2
