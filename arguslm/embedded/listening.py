@@ -36,10 +36,10 @@ def url_of(listening: socket.socket) -> str:
 
 def accepted_host(allowed_hosts: Collection[str], host: str) -> str:
     """A Host header that Django will take: our own address if it may be used."""
-    names = [name for name in allowed_hosts if name != "*"]
-    if "*" in allowed_hosts or host in names or not names:
-        return host
-    return next(iter(names)).lstrip(".")
+    own = f"[{host}]" if ":" in host else host
+    if "*" in allowed_hosts or own in allowed_hosts or not allowed_hosts:
+        return own
+    return next(iter(allowed_hosts)).lstrip(".")
 
 
 def _reason(host: str, port: int, error: OSError) -> str:

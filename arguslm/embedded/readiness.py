@@ -21,7 +21,7 @@ class HealthProbe:
         self._selector = selector
         self._address = address
         request = f"GET /health HTTP/1.1\r\nHost: {host_header}\r\nConnection: close\r\n\r\n"
-        self._request = request.encode("idna" if not host_header.isascii() else "ascii")
+        self._request = request.encode("latin-1")
         self._connection: socket.socket | None = None
         self._next_at = 0.0
         self.is_ready = False

@@ -72,6 +72,7 @@ class Watchdog:
             stdin=reading,
             pass_fds=[self._cleanup_lock],
             start_new_session=True,
+            preexec_fn=_ignore_stop_signals,
         )
         os.close(reading)
         for group in self._groups:
@@ -108,10 +109,14 @@ def _groups_at_end(lines: Iterable[bytes]) -> set[int]:
     return groups
 
 
-def main() -> None:
-    # Only the end of the pipe ends us: a service manager signals every process of the service.
+def _ignore_stop_signals() -> None:
+    # Only the end of the pipe ends us, but a service manager signals every process of the service.
+    # What is ignored before exec stays ignored after it, so there is no unprotected moment.
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
+
+
+def main() -> None:
     end_groups(_groups_at_end(sys.stdin.buffer))
     Path(sys.argv[1]).unlink(missing_ok=True)
 
