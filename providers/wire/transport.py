@@ -1,0 +1,239 @@
+"""ArgusLM's own HTTP/1.1 transport: what the probe waits for is the wire, not the client.
+
+It speaks HTTP/1.1 only, follows no redirect, uses no proxy and verifies every certificate.
+A response with a content encoding passes through as it came, in the stream (httpx2 decodes it
+there) and in ``Trace.pieces``: ask for ``accept-encoding: identity`` to read the pieces directly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from functools import cache
+
+import httpx2
+
+from providers.measurement import TRACE_KEY, Trace
+from providers.wire.dial import Origin, Resolver, dial
+from providers.wire.exchange import Exchange, PieceCallback, Timeouts
+from providers.wire.link import Link
+from providers.wire.pool import Pool
+from providers.wire.request import RequestBytes, compose
+
+# True in the extensions of request and response when a dead pooled link made it go out twice.
+RESENT_KEY = "arguslm.resent"
+BODY_KEY = "arguslm.body"
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@cache
+def trusting_context() -> ssl.SSLContext:
+    """The trust of httpx2 itself: the system's authorities, or those of ``SSL_CERT_FILE``."""
+    return httpx2.create_ssl_context()
+
+
+class ResponseBody(httpx2.AsyncByteStream):
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._exchange.pieces()
+
+    async def aclose(self) -> None:
+        self._exchange.abandon()
+
+    async def drain(self, on_piece: PieceCallback | None) -> None:
+        try:
+            await self._exchange.drain(on_piece)
+        finally:
+            self._exchange.abandon()
+
+
+class ArgusTransport(httpx2.AsyncBaseTransport):
+    """One pool for one event loop.
+
+    ``max_connections`` is a guard against runaway sockets, not a concurrency limit. The trace of a
+    request is in ``request.extensions[TRACE_KEY]`` even when it fails. ``max_body_bytes`` bounds
+    what a trace keeps.
+    """
+
+    def __init__(
+        self,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        max_connections: int = 10_000,
+        idle_expiry_s: float = 30.0,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
+        self._ssl_context = ssl_context
+        self._pool = Pool(max_links=max_connections, idle_expiry_s=idle_expiry_s)
+        self._resolver = Resolver()
+        self._max_body_bytes = max_body_bytes
+        self._exchanges: dict[Exchange, Origin] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self._bind()
+        trace: Trace = request.extensions.setdefault(TRACE_KEY, Trace())
+        exchange = await self._carry(request, compose(request), trace)
+        parser = exchange.parser
+        body = ResponseBody(exchange)
+        return httpx2.Response(
+            trace.status or 0,
+            headers=parser.headers,
+            stream=body,
+            request=request,
+            extensions={
+                "http_version": parser.http_version,
+                "reason_phrase": parser.reason,
+                TRACE_KEY: trace,
+                BODY_KEY: body,
+                RESENT_KEY: RESENT_KEY in request.extensions,
+            },
+        )
+
+    async def aclose(self) -> None:
+        self._closed = True
+        for exchange in list(self._exchanges):
+            exchange.abandon("The transport was closed.")
+        self._pool.close()
+
+    async def _carry(
+        self, request: httpx2.Request, outgoing: RequestBytes, trace: Trace
+    ) -> Exchange:
+        """Once more on a new link when an idle one turns out dead before a byte of the answer."""
+        origin, timeouts = _origin(request.url), Timeouts.of(request)
+        link = await self._idle_link(origin, timeouts, fresh=False)
+        if link is not None:
+            exchange = self._start(link, origin, request.method, trace, timeouts)
+            try:
+                return await self._run(exchange, outgoing)
+            except (httpx2.NetworkError, httpx2.RemoteProtocolError):
+                if exchange.answered or outgoing.rest is not None or self._closed:
+                    raise
+            request.extensions[RESENT_KEY] = True
+            trace.end_ns = None
+            await self._idle_link(origin, timeouts, fresh=True)
+        link = await self._new_link(origin, timeouts, trace)
+        return await self._run(self._start(link, origin, request.method, trace, timeouts), outgoing)
+
+    def _start(
+        self, link: Link, origin: Origin, method: str, trace: Trace, timeouts: Timeouts
+    ) -> Exchange:
+        exchange = Exchange(link, method, trace, timeouts, self._max_body_bytes, self._ended)
+        self._exchanges[exchange] = origin
+        return exchange
+
+    async def _run(self, exchange: Exchange, outgoing: RequestBytes) -> Exchange:
+        try:
+            await exchange.send(outgoing)
+            await exchange.head()
+        except BaseException:
+            exchange.abandon()
+            raise
+        return exchange
+
+    def _ended(self, exchange: Exchange) -> None:
+        origin = self._exchanges.pop(exchange)
+        if exchange.reusable and not self._closed:
+            self._pool.release(origin, exchange.link)
+        else:
+            self._pool.discard(exchange.link)
+
+    async def _idle_link(self, origin: Origin, timeouts: Timeouts, *, fresh: bool) -> Link | None:
+        try:
+            async with asyncio.timeout(timeouts.pool):
+                return await self._pool.acquire(origin, fresh=fresh)
+        except TimeoutError:
+            raise httpx2.PoolTimeout("No connection became free in time.") from None
+
+    async def _new_link(self, origin: Origin, timeouts: Timeouts, trace: Trace) -> Link:
+        try:
+            return await self._dial(origin, timeouts, trace)
+        except BaseException:
+            self._pool.discard(None)
+            raise
+
+    async def _dial(self, origin: Origin, timeouts: Timeouts, trace: Trace) -> Link:
+        context = self._context() if origin.scheme == "https" else None
+        try:
+            async with asyncio.timeout(timeouts.connect):
+                return await dial(origin, self._resolver, context, trace)
+        except TimeoutError as exc:
+            raise httpx2.ConnectTimeout(f"{origin.host} did not accept a connection.") from exc
+        except socket.gaierror as exc:
+            reason = f"The host name {origin.host} could not be resolved"
+            raise httpx2.ConnectError(f"{reason}: {exc.strerror}.") from exc
+        except ssl.SSLError as exc:
+            raise httpx2.ConnectError(
+                f"TLS with {origin.host} failed: {_tls_reason(exc)}."
+            ) from exc
+        except OSError as exc:
+            reason = exc.strerror or str(exc)
+            raise httpx2.ConnectError(f"No connection to {origin.host}: {reason}.") from exc
+
+    def _context(self) -> ssl.SSLContext:
+        if self._ssl_context is None:
+            self._ssl_context = trusting_context()
+        return self._ssl_context
+
+    def _bind(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._closed:
+            raise RuntimeError("The transport is closed.")
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise RuntimeError("A transport belongs to the event loop it was first used on.")
+
+
+def _origin(url: httpx2.URL) -> Origin:
+    if url.scheme not in DEFAULT_PORTS:
+        raise httpx2.UnsupportedProtocol(f"The scheme {url.scheme!r} is not supported.")
+    if not url.host:
+        raise httpx2.UnsupportedProtocol("The URL names no host.")
+    host = url.raw_host.decode("ascii").strip("[]")
+    return Origin(url.scheme, host, url.port or DEFAULT_PORTS[url.scheme])
+
+
+def _tls_reason(exc: ssl.SSLError) -> str:
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return exc.verify_message
+    return exc.reason or str(exc)
+
+
+async def drain(response: httpx2.Response, on_piece: PieceCallback | None = None) -> Trace:
+    """Read the body to its end and close the response; its bytes are in ``Trace.pieces``.
+
+    ``on_piece(stamp_ns, data)`` is called for each piece, synchronously, until it returns False.
+    Under ``ArgusTransport`` the caller's task wakes once, at the end. Raises as iterating would.
+    """
+    trace: Trace = response.extensions[TRACE_KEY]
+    body = response.extensions.get(BODY_KEY)
+    try:
+        if isinstance(body, ResponseBody):
+            await body.drain(on_piece)
+        else:
+            await _drain_stream(response, trace, on_piece)
+    except httpx2.RequestError as exc:
+        exc.request = response.request
+        raise
+    finally:
+        await response.aclose()
+    return trace
+
+
+async def _drain_stream(
+    response: httpx2.Response, trace: Trace, on_piece: PieceCallback | None
+) -> None:
+    seen = 0
+    async for _ in response.aiter_raw():
+        for stamp_ns, piece in trace.pieces[seen:]:
+            if on_piece is not None and not on_piece(stamp_ns, piece):
+                on_piece = None
+        seen = len(trace.pieces)
