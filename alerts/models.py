@@ -1,7 +1,10 @@
 from __future__ import annotations
 
-from django.db import models
+from typing import Any
+
+from django.db import models, transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from arguslm.api.ids import new_id
 from models_app.models import LLM
@@ -49,6 +52,36 @@ class AlertRule(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def webhook_url(self) -> str | None:
+        return None
+
+    @transaction.atomic
+    def change(self, **values: Any) -> None:
+        """Saves new settings. A rule that is switched off has nothing open any more."""
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.save(update_fields=[*values, "updated_at"])
+        if not self.enabled:
+            Alert.objects.open().filter(rule=self).close("rule_disabled")
+
+    @transaction.atomic
+    def retire(self) -> None:
+        """Deletes the rule; its alerts stay as history."""
+        Alert.objects.open().filter(rule=self).close("rule_deleted")
+        self.delete()
+
+
+class AlertQuerySet(models.QuerySet["Alert"]):
+    def open(self) -> AlertQuerySet:
+        return self.filter(resolved_at=None)
+
+    def unread(self) -> AlertQuerySet:
+        return self.filter(in_app=True, acknowledged=False)
+
+    def close(self, reason: str) -> int:
+        return self.open().update(resolved_at=timezone.now(), resolve_reason=reason)
+
 
 class Alert(models.Model):
     """Something a rule found wrong in one scope, from the first round that saw it to the last.
@@ -77,6 +110,8 @@ class Alert(models.Model):
     resolve_reason = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField()
 
+    objects = AlertQuerySet.as_manager()
+
     class Meta:
         ordering = ["-created_at", "-id"]
         constraints = [
@@ -95,6 +130,19 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return self.message
+
+    @property
+    def state(self) -> str:
+        return "open" if self.resolved_at is None else "resolved"
+
+    def acknowledge(self) -> None:
+        """Somebody owns it now. Doing it again changes nothing."""
+        now = timezone.now()
+        rows = Alert.objects.filter(pk=self.pk, acknowledged=False)
+        if rows.update(acknowledged=True, acknowledged_at=now):
+            self.acknowledged, self.acknowledged_at = True, now
+        else:
+            self.refresh_from_db()
 
 
 class RoundEvaluation(models.Model):

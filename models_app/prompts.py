@@ -1,4 +1,4 @@
-"""The built-in prompt packs: one prompt each, so that figures of one pack compare with each other."""
+"""The built-in prompt packs: one prompt each, so that figures of one pack are comparable."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ _PACKS = (
     PromptPack(
         "code_generation",
         "Code generation",
-        "Implement binary search over a sorted list in Python, typed and documented, with the empty "
-        "list and the missing item handled, and end with one example call.",
+        "Implement binary search over a sorted list in Python, typed and documented, with the "
+        "empty list and the missing item handled, and end with one example call.",
         150,
     ),
     PromptPack(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.db import models
@@ -19,7 +20,7 @@ class ProviderAccount(models.Model):
     display_name = models.CharField(max_length=255)
     enabled = models.BooleanField(default=True)
     credentials_encrypted = models.TextField(editable=False)
-    # What the provider taught us, e.g. {"stream_options": false}: it is asked that way from then on.
+    # What the provider taught us, e.g. {"stream_options": false}: it is asked so from then on.
     quirks = models.JSONField(default=dict, editable=False)
     concurrency_limit = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="Probes at the same time; empty: the global setting."
@@ -57,11 +58,15 @@ class ProviderAccount(models.Model):
 
     @property
     def _public(self) -> Mapping[str, str | None]:
-        return credentials.public_view(self.provider_type, self.credentials)
+        try:
+            return credentials.public_view(self.provider_type, self.credentials)
+        except secrets.Undecryptable:
+            return {}
 
     @property
     def endpoint(self) -> Endpoint:
-        return resolve(self.provider_type, self.credentials, self.quirks)
+        known = resolve(self.provider_type, self.credentials)
+        return replace(known, identity=str(self.pk), **self.quirks)
 
     def learn(self, **quirks: Any) -> None:
         """Remembers how this provider wants to be asked."""

@@ -32,7 +32,7 @@ def decrypt(sealed: str) -> dict[str, Any]:
         )
     except InvalidToken as exc:
         raise Undecryptable(
-            "Stored credentials cannot be read: ENCRYPTION_KEY is not the one they were sealed with."
+            "The stored credentials cannot be read: ENCRYPTION_KEY is not the one that sealed them."
         ) from exc
     return clear
 

@@ -1,5 +1,16 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from providers.views import ProviderViewSet
+
+urlpatterns = [
+    path("providers", ProviderViewSet.as_view({"get": "list", "post": "create"})),
+    path("providers/catalog", ProviderViewSet.as_view({"get": "catalog"})),
+    path(
+        "providers/<uuid:pk>",
+        ProviderViewSet.as_view(
+            {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+        ),
+    ),
+]

@@ -28,7 +28,9 @@ def make_account(
 
 def make_llm(account: ProviderAccount | None = None, upstream_id: str = "", **fields: Any) -> LLM:
     return LLM.objects.create(
-        account=account or make_account(), upstream_id=upstream_id or f"m-{uuid4().hex[:8]}", **fields
+        account=account or make_account(),
+        upstream_id=upstream_id or f"m-{uuid4().hex[:8]}",
+        **fields,
     )
 
 

@@ -27,7 +27,11 @@ def open_api_is_meant(**kwargs: Any) -> list[CheckMessage]:
     private = is_private_setup(settings.HOST, settings.ALLOWED_HOSTS)
     if settings.API_AUTH == ApiAuth.NONE and not private:
         hint = "Set API_AUTH=required unless something in front of ArgusLM asks for a password."
-        return [Warning("Anybody who reaches this server may use its API.", hint=hint, id="arguslm.W001")]
+        return [
+            Warning(
+                "Anybody who reaches this server may use its API.", hint=hint, id="arguslm.W001"
+            )
+        ]
     return []
 
 

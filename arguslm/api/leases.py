@@ -1,4 +1,4 @@
-"""Work that outlives a killed worker: a lease, a heartbeat and a fencing token in the row itself."""
+"""Work that outlives a killed worker: a lease, a heartbeat and a fencing token in its row."""
 
 from __future__ import annotations
 

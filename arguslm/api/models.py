@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-
 from datetime import timedelta
 
 from django.db import models

@@ -35,7 +35,9 @@ class Refusal(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    return {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+    }
 
 
 async def refusal_for(scope: Scope) -> tuple[int, str] | None:

@@ -31,7 +31,9 @@ class Command(BaseCommand):
 
     def list(self, name: str) -> None:
         for token in ApiToken.objects.all():
-            used = token.last_used_at.isoformat(timespec="minutes") if token.last_used_at else "never"
+            used = (
+                token.last_used_at.isoformat(timespec="minutes") if token.last_used_at else "never"
+            )
             self.stdout.write(f"{token.hint}…  last used {used}  {token.name}")
 
     def revoke(self, name: str) -> None:

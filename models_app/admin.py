@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from models_app.connection import test_connection
+from models_app.discovery import refresh
+from models_app.models import LLM
+from providers.admin import ProviderAccountAdmin
+from providers.models import ProviderAccount
+from providers.secrets import Undecryptable
+
+MOST_AT_ONCE = 5
+
+
+@admin.action(description="Test the connection (at most five at once)")
+def test_accounts(
+    site: ProviderAccountAdmin, request: HttpRequest, accounts: QuerySet[ProviderAccount]
+) -> None:
+    for account in accounts[:MOST_AT_ONCE]:
+        try:
+            verdict = test_connection(account.endpoint, [])
+        except Undecryptable as exc:
+            site.message_user(request, f"{account}: {exc}", messages.ERROR)
+            continue
+        level = messages.SUCCESS if verdict.success else messages.ERROR
+        site.message_user(request, f"{account}: {verdict.message}", level)
+
+
+@admin.action(description="Refresh the models (at most five at once)")
+def refresh_accounts(
+    site: ProviderAccountAdmin, request: HttpRequest, accounts: QuerySet[ProviderAccount]
+) -> None:
+    for account in accounts[:MOST_AT_ONCE]:
+        verdict = refresh(account)
+        level = messages.SUCCESS if verdict.success else messages.ERROR
+        site.message_user(request, f"{account}: {verdict.message}", level)
+
+
+# The account's page is made below us; what needs models and the probe is added from here.
+ProviderAccountAdmin.actions = [test_accounts, refresh_accounts]
+
+
+@admin.register(LLM)
+class LLMAdmin(admin.ModelAdmin[LLM]):
+    list_display = [
+        "name",
+        "upstream_id",
+        "account",
+        "enabled_for_monitoring",
+        "enabled_for_benchmark",
+        "source",
+    ]
+    list_display_links = ["name"]
+    list_filter = ["enabled_for_monitoring", "enabled_for_benchmark", "source", "account"]
+    list_select_related = ["account"]
+    search_fields = ["upstream_id", "custom_name", "account__display_name"]
+    autocomplete_fields = ["account"]
+    readonly_fields = ["id", "source", "created_at", "updated_at"]
+    actions = ["monitor", "stop_monitoring", "offer_for_benchmarks", "keep_from_benchmarks"]
+
+    @admin.action(description="Switch monitoring on")
+    def monitor(self, request: HttpRequest, llms: QuerySet[LLM]) -> None:
+        self._set(request, llms, "is now monitored", enabled_for_monitoring=True)
+
+    @admin.action(description="Switch monitoring off")
+    def stop_monitoring(self, request: HttpRequest, llms: QuerySet[LLM]) -> None:
+        self._set(request, llms, "is no longer monitored", enabled_for_monitoring=False)
+
+    @admin.action(description="Offer for benchmarks")
+    def offer_for_benchmarks(self, request: HttpRequest, llms: QuerySet[LLM]) -> None:
+        self._set(request, llms, "is offered for benchmarks", enabled_for_benchmark=True)
+
+    @admin.action(description="Keep out of benchmarks")
+    def keep_from_benchmarks(self, request: HttpRequest, llms: QuerySet[LLM]) -> None:
+        self._set(request, llms, "is kept out of benchmarks", enabled_for_benchmark=False)
+
+    def _set(self, request: HttpRequest, llms: QuerySet[LLM], said: str, **flags: bool) -> None:
+        count = llms.update(**flags)
+        self.message_user(request, f"{count} model{'' if count == 1 else 's'}: {said}.")
