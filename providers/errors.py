@@ -40,7 +40,7 @@ class Fault(StrEnum):
 
 
 FAULT: dict[ErrorClass, Fault] = {
-    **{error_class: Fault.PROVIDER for error_class in ErrorClass},
+    **dict.fromkeys(ErrorClass, Fault.PROVIDER),
     ErrorClass.RATE_LIMITED: Fault.ACCOUNT,
     ErrorClass.QUOTA: Fault.ACCOUNT,
     ErrorClass.AUTH: Fault.ACCOUNT,
@@ -121,11 +121,15 @@ def sanitise(text: str, secrets: Iterable[str] = (), limit: int = MESSAGE_LIMIT)
     return _bounded(" ".join(line.split()), limit)
 
 
+def conceal(text: str, secrets: Iterable[str]) -> str:
+    """``text`` as it is, but for the secrets in it."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
 def _without_secrets(line: str, secrets: list[str]) -> str:
-    for secret in sorted(secrets, key=len, reverse=True):
-        line = line.replace(secret, HIDDEN)
-    if not secrets:
-        return line
+    line = conceal(line, secrets)
     line = _MASKED.sub(lambda found: _hide_masked(found.group(), secrets), line)
     for secret in secrets:
         line = _without_long_part(line, secret)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from providers.measurement import now_ns
+from providers.measurement import Trace, now_ns
 
 TICK_S = 0.005
 # Event loops round a timer up to the next millisecond; less lateness than that is no lag.
@@ -16,9 +16,16 @@ TIMER_GRAIN_MS = 1.0
 
 @dataclass(slots=True, eq=False)
 class LagWindow:
-    """The worst lateness seen while the window was open."""
+    """Notes into its trace the worst lateness between the send stamp and the end of the window."""
 
-    max_lag_ms: float = 0.0
+    trace: Trace
+
+    def note(self, at_ns: int, late_ms: float) -> None:
+        trace = self.trace
+        if trace.send_ns is None:
+            return
+        counted_ms = min(late_ms, (at_ns - trace.send_ns) / 1e6)
+        trace.max_lag_ms = max(trace.max_lag_ms or 0.0, counted_ms)
 
 
 class LagMonitor:
@@ -30,8 +37,8 @@ class LagMonitor:
         self._due_ns = 0
 
     @contextmanager
-    def window(self) -> Iterator[LagWindow]:
-        opened = LagWindow()
+    def window(self, trace: Trace) -> Iterator[LagWindow]:
+        opened = LagWindow(trace)
         self._windows.add(opened)
         if self._timer is None:
             self._arm()
@@ -57,7 +64,7 @@ class LagMonitor:
         self._arm()
 
     def _note(self) -> None:
-        late_ms = (now_ns() - self._due_ns) / 1e6 - TIMER_GRAIN_MS
-        if late_ms > 0:
-            for opened in self._windows:
-                opened.max_lag_ms = max(opened.max_lag_ms, late_ms)
+        at_ns = now_ns()
+        late_ms = max((at_ns - self._due_ns) / 1e6 - TIMER_GRAIN_MS, 0.0)
+        for opened in self._windows:
+            opened.note(at_ns, late_ms)

@@ -9,18 +9,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, Literal
 
 from providers.errors import Failure
+from providers.quality import flags_of, hides_reasoning, is_buffered
 
 TokenSource = Literal["usage", "estimated"]
 TRACE_KEY = "arguslm.trace"
-
-LAG_LIMIT_MS = 5.0
-QUEUE_LIMIT_MS = 5.0
-BUFFERED_MIN_TOKENS = 20
-# Nothing on the market writes one stream this fast: the tokens waited somewhere and came at once.
-BURST_MS_PER_TOKEN = 0.05
 
 
 def now_ns() -> int:
@@ -204,7 +200,7 @@ class Measurement:
     def inter_chunk_ms(self) -> tuple[float, ...]:
         """c_{i+1} - c_i for every pair of neighbours"""
         stamps = [chunk.at_ns for chunk in self.chunks]
-        return tuple((b - a) / 1e6 for a, b in zip(stamps, stamps[1:], strict=False))
+        return tuple((b - a) / 1e6 for a, b in pairwise(stamps))
 
     @property
     def input_tokens(self) -> int | None:
@@ -228,54 +224,18 @@ class Measurement:
 
     @property
     def quality_flags(self) -> tuple[str, ...]:
-        seen = {name: bool(test(self)) for name, test in _FLAG_TESTS.items()}
-        return tuple(sorted({name for name, is_set in seen.items() if is_set} | self.noted))
+        return tuple(sorted(self.noted.union(flags_of(self))))
 
     def _generation(self) -> tuple[float | None, int | None]:
         """Span of the generation in ms and the tokens that came in it, when both mean something."""
         later = (self.tokens.output or 0) - self.tokens.first_chunk
-        if later <= 0 or len(self.chunks) < 3 or _is_buffered(self) or _hides_reasoning(self):
+        if later <= 0 or len(self.chunks) < 3 or is_buffered(self) or hides_reasoning(self):
             return None, None
         return _ms(self.first_ns, self.last_ns), later
 
 
 def _ms(start_ns: int | None, end_ns: int | None) -> float | None:
     return None if start_ns is None or end_ns is None else (end_ns - start_ns) / 1e6
-
-
-def _is_buffered(seen: Measurement) -> bool:
-    """Tokens that waited somewhere between the model and us, and then came together."""
-    count = seen.tokens.output or 0
-    if count <= BUFFERED_MIN_TOKENS or not seen.chunks:
-        return False
-    if len({chunk.at_ns for chunk in seen.chunks}) <= 2:
-        return True
-    first_ns, last_ns = seen.chunks[0].at_ns, seen.chunks[-1].at_ns
-    if last_ns - first_ns < count * BURST_MS_PER_TOKEN * 1e6:
-        return True
-    return _late_share(seen.chunks, last_ns - (last_ns - first_ns) / 10) >= 0.9
-
-
-def _late_share(chunks: Sequence[Chunk], from_ns: float) -> float:
-    total = sum(chunk.chars for chunk in chunks)
-    late = sum(chunk.chars for chunk in chunks if chunk.at_ns >= from_ns)
-    return late / total if total else 0.0
-
-
-def _hides_reasoning(seen: Measurement) -> bool:
-    return bool(seen.tokens.reasoning) and not seen.has_visible_reasoning
-
-
-_FLAG_TESTS = {
-    "buffered_stream": _is_buffered,
-    "single_chunk": lambda seen: len(seen.chunks) == 1 and seen.tokens.output != 1,
-    "tokens_estimated": lambda seen: seen.tokens.source == "estimated",
-    "cache_hit": lambda seen: bool(seen.tokens.cached),
-    "hidden_reasoning": _hides_reasoning,
-    "cold_connection": lambda seen: seen.conn1_ns is not None,
-    "client_lag": lambda seen: (seen.max_lag_ms or 0.0) > LAG_LIMIT_MS,
-    "queue_wait": lambda seen: (seen.queue_wait_ms or 0.0) > QUEUE_LIMIT_MS,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +252,7 @@ class Outcome:
     status_code: int | None = None
     stream_options_refused: bool = False
     token_param_refused: bool = False
+    temperature_refused: bool = False
 
     @property
     def ok(self) -> bool:

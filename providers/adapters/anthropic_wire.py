@@ -1,0 +1,57 @@
+"""The Anthropic wire through its SDK: it builds and signs, nothing more while the clock runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from providers.adapters.anthropic_events import AnthropicDecoder
+from providers.adapters.deadline import transport_timeout
+from providers.adapters.endpoint import ChatRequest, Endpoint
+from providers.adapters.refusals import Dialect
+
+if TYPE_CHECKING:
+    import httpx2
+    from anthropic import AsyncAnthropic
+
+decoder = AnthropicDecoder
+END_MARKS: tuple[bytes, ...] = (b'"message_stop"}', b'"message_stop" }')
+
+
+def connect(endpoint: Endpoint, http: httpx2.AsyncClient) -> AsyncAnthropic:
+    from anthropic import AsyncAnthropic, Omit
+
+    # The API documents x-api-key; gateways that speak this wire rarely take a bearer token.
+    headers: dict[str, Any] = {"Authorization": Omit()}
+    if endpoint.api_key:
+        headers["X-Api-Key"] = endpoint.api_key
+    return AsyncAnthropic(
+        api_key=endpoint.api_key or "none",
+        webhook_key="",
+        base_url=endpoint.base_url.rstrip("/").removesuffix("/v1"),
+        default_headers=headers | dict(endpoint.headers),
+        default_query=dict(endpoint.query),
+        max_retries=0,
+        open_telemetry=False,
+        http_client=http,
+    )
+
+
+async def ask(
+    sdk: AsyncAnthropic, endpoint: Endpoint, request: ChatRequest, dialect: Dialect
+) -> httpx2.Response:
+    """Opens the stream and returns the response with its body unread."""
+    create = cast("Any", sdk.messages.with_raw_response.create)
+    raw = await create(**_body(request, dialect), timeout=transport_timeout(endpoint))
+    return cast("httpx2.Response", raw.http_response)
+
+
+def _body(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": [{"role": "user", "content": request.prompt}],
+        "stream": True,
+        "max_tokens": request.max_tokens,
+    }
+    if request.temperature is not None and dialect.temperature:
+        body["temperature"] = request.temperature
+    return body

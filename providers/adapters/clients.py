@@ -1,0 +1,152 @@
+"""SDK clients, one per endpoint, kept with their connections."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from providers.adapters import anthropic_wire, openai_wire
+from providers.adapters.endpoint import Endpoint
+from providers.adapters.refusals import refuse_failed_status
+from providers.lag import LagMonitor
+from providers.measurement import TRACE_KEY, Trace
+from providers.wire import make_transport
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx2
+
+CLIENT_LIMIT = 256
+WIRES: dict[str, Any] = {"openai": openai_wire, "anthropic": anthropic_wire}
+TransportFactory = Callable[["ssl.SSLContext"], "httpx2.AsyncBaseTransport"]
+
+# The SDKs offer no way to hand a request its extensions; the request hook below takes it from here.
+current_trace: ContextVar[Trace | None] = ContextVar("current_trace", default=None)
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """An SDK client and the HTTP client under it."""
+
+    sdk: Any
+    http: httpx2.AsyncClient
+    identity: str
+    leases: int = 0
+    is_retired: bool = False
+
+
+class ClientPool:
+    """Serves one event loop. The least recently used client goes when ``limit`` is passed.
+
+    ``bias_ms`` is the calibrated bias of this installation; it widens every error bar.
+    """
+
+    def __init__(
+        self, transport_factory: TransportFactory = make_transport, limit: int = CLIENT_LIMIT
+    ) -> None:
+        self.lag = LagMonitor()
+        self.bias_ms = 0.0
+        self._transport_factory = transport_factory
+        self._limit = limit
+        self._clients: OrderedDict[tuple[Any, ...], Client] = OrderedDict()
+        self._tls: ssl.SSLContext | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    def set_calibration(self, bias_ms: float) -> None:
+        self.bias_ms = bias_ms
+
+    @asynccontextmanager
+    async def lease(self, endpoint: Endpoint) -> AsyncIterator[Client]:
+        """The endpoint's client; it stays open until the lease ends, evicted or not."""
+        client, evicted = self._client(endpoint)
+        client.leases += 1
+        try:
+            await self._close_idle(evicted)
+            yield client
+        finally:
+            client.leases -= 1
+            if client.is_retired:
+                await self._close_idle([client])
+
+    async def close(self) -> None:
+        clients = list(self._clients.values())
+        self._clients.clear()
+        for client in clients:
+            client.is_retired = True
+        await self._close_idle(clients)
+
+    def _client(self, endpoint: Endpoint) -> tuple[Client, list[Client]]:
+        self._check_loop()
+        key = (endpoint.identity, *endpoint.connection_key)
+        known = self._clients.get(key)
+        if known is not None:
+            self._clients.move_to_end(key)
+            return known, []
+        evicted = self._retire(self._outdated(endpoint))
+        client = self._clients[key] = self._build(endpoint)
+        return client, evicted
+
+    def _outdated(self, endpoint: Endpoint) -> list[tuple[Any, ...]]:
+        """Clients of the same account with other credentials, and those above the limit."""
+        keys = [
+            key
+            for key, client in self._clients.items()
+            if endpoint.identity and client.identity == endpoint.identity
+        ]
+        others = [key for key in self._clients if key not in keys]
+        return keys + others[: max(len(others) + 1 - self._limit, 0)]
+
+    def _retire(self, keys: list[tuple[Any, ...]]) -> list[Client]:
+        retired = [self._clients.pop(key) for key in keys]
+        for client in retired:
+            client.is_retired = True
+        return retired
+
+    async def _close_idle(self, clients: list[Client]) -> None:
+        for client in clients:
+            if client.leases == 0:
+                await client.http.aclose()
+
+    def _build(self, endpoint: Endpoint) -> Client:
+        import httpx2
+
+        _quiet_loggers()
+        if self._tls is None:
+            self._tls = httpx2.create_ssl_context()
+        http = httpx2.AsyncClient(
+            transport=self._transport_factory(self._tls),
+            trust_env=False,
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity"},
+            event_hooks={"request": [_hand_over_trace], "response": [refuse_failed_status]},
+        )
+        sdk = WIRES[endpoint.protocol].connect(endpoint, http)
+        return Client(sdk, http, endpoint.identity)
+
+    def _check_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop not in (None, loop):
+            raise RuntimeError("a client pool serves one event loop only")
+        self._loop = loop
+
+
+async def _hand_over_trace(request: httpx2.Request) -> None:
+    trace = current_trace.get()
+    if trace is not None:
+        request.extensions[TRACE_KEY] = trace
+
+
+def _quiet_loggers() -> None:
+    """Below WARNING these libraries log URLs, which may carry keys, and cost time while it runs."""
+    for name in ("httpx2", "httpcore2", "openai", "anthropic"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,165 @@
+"""The models a provider says it has."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from providers.adapters import faults
+from providers.adapters.clients import Client, ClientPool
+from providers.adapters.deadline import transport_timeout
+from providers.adapters.endpoint import DiscoveredModel, Endpoint
+from providers.errors import ErrorClass, ExchangeFailed, sanitise
+
+if TYPE_CHECKING:
+    import httpx2
+
+LIST_LIMIT = 16 * 1024 * 1024
+PAGE_LIMIT = 50
+ID_LIMIT = 255
+KEPT_METADATA = (
+    "owned_by",
+    "created",
+    "created_at",
+    "display_name",
+    "context_length",
+    "context_window",
+    "max_model_len",
+    "max_input_tokens",
+    "type",
+    "size",
+    "modified_at",
+    "family",
+    "parameter_size",
+    "quantization_level",
+)
+
+
+async def list_models(endpoint: Endpoint, *, clients: ClientPool) -> list[DiscoveredModel]:
+    """Every model once, in the provider's order. Raises ExchangeFailed."""
+    if endpoint.discovery == "none":
+        return [DiscoveredModel(upstream_id) for upstream_id in endpoint.known_models]
+    try:
+        async with clients.lease(endpoint) as client, asyncio.timeout(endpoint.total_timeout_s):
+            items = await _items(client, endpoint)
+    except TimeoutError as exc:
+        raise ExchangeFailed(faults.total_timeout(endpoint)) from exc
+    except ExchangeFailed:
+        raise
+    except Exception as exc:
+        failure = faults.of_exception(exc, endpoint, has_answered=False)
+        if failure is None:
+            raise
+        raise ExchangeFailed(failure) from None
+    return _distinct(_model(item) for item in items)
+
+
+async def _items(client: Client, endpoint: Endpoint) -> list[Any]:
+    if endpoint.discovery == "ollama_tags":
+        root = endpoint.base_url.rstrip("/").removesuffix("/v1")
+        return _list_in(await _get(client, endpoint, f"{root}/api/tags", {}), endpoint)
+    if endpoint.protocol == "anthropic":
+        return await _anthropic_items(client, endpoint)
+    return _list_in(await _get(client, endpoint, endpoint.models_url or "/models", {}), endpoint)
+
+
+async def _anthropic_items(client: Client, endpoint: Endpoint) -> list[Any]:
+    items: list[Any] = []
+    query: dict[str, Any] = {"limit": 1000}
+    for _ in range(PAGE_LIMIT):
+        page = await _get(client, endpoint, endpoint.models_url or "/v1/models", query)
+        items += _list_in(page, endpoint)
+        last_id = page.get("last_id") if isinstance(page, dict) and page.get("has_more") else None
+        if not isinstance(last_id, str) or last_id == query.get("after_id"):
+            break
+        query = {"limit": 1000, "after_id": last_id}
+    return items
+
+
+async def _get(client: Client, endpoint: Endpoint, url: str, query: dict[str, Any]) -> Any:
+    """A GET signed by the SDK; the body is read here because the SDK would read it without end."""
+    import httpx2
+
+    options = {
+        "params": query,
+        "headers": {"X-Stainless-Raw-Response": "stream"},
+        "timeout": transport_timeout(endpoint),
+    }
+    response = await client.sdk.get(url, cast_to=httpx2.Response, options=options)
+    try:
+        body = await _bounded_body(response, endpoint)
+    finally:
+        await response.aclose()
+    return _json(body, response, endpoint)
+
+
+async def _bounded_body(response: httpx2.Response, endpoint: Endpoint) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_bytes():
+        parts.append(part)
+        size += len(part)
+        if size > LIST_LIMIT:
+            raise _malformed(endpoint, "The model list is larger than 16 MiB.")
+    return b"".join(parts)
+
+
+def _json(body: bytes, response: httpx2.Response, endpoint: Endpoint) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        what = "a web page" if body.lstrip()[:1] == b"<" else "something that is not JSON"
+        sentence = f"The provider answered {what} instead of its model list: check the base URL."
+        raise _malformed(endpoint, sentence) from exc
+
+
+def _list_in(body: Any, endpoint: Endpoint) -> list[Any]:
+    """``{"data": [...]}``, ``{"models": [...]}`` or a bare array; null stands for no models."""
+    if isinstance(body, list):
+        return body
+    if isinstance(body, dict):
+        for key in ("data", "models"):
+            if key in body and isinstance(body[key] or [], list):
+                return body[key] or []
+    raise _malformed(endpoint, "The provider's answer holds no model list.")
+
+
+def _malformed(endpoint: Endpoint, sentence: str) -> ExchangeFailed:
+    return ExchangeFailed(faults.failure(endpoint, ErrorClass.MALFORMED, sentence))
+
+
+def _model(item: Any) -> DiscoveredModel | None:
+    """None for an entry without a usable id."""
+    if isinstance(item, str):
+        return _named(item, {})
+    if not isinstance(item, dict):
+        return None
+    upstream_id = next(
+        (v for k in ("id", "model", "name") if isinstance(v := item.get(k), str)), ""
+    )
+    details = item.get("details")
+    facts = {**(details if isinstance(details, dict) else {}), **item}
+    kept = {k: v for k in KEPT_METADATA if (v := _plain(facts.get(k))) is not None}
+    return _named(upstream_id, kept)
+
+
+def _named(upstream_id: str, metadata: dict[str, Any]) -> DiscoveredModel | None:
+    name = upstream_id.removeprefix("models/").strip()
+    if not name or len(name) > ID_LIMIT or not name.isprintable():
+        return None
+    return DiscoveredModel(name, metadata)
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    if isinstance(value, str):
+        return sanitise(value, limit=200) or None
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return value if abs(value) < 1e18 else None
+    return None
+
+
+def _distinct(models: Any) -> list[DiscoveredModel]:
+    return list({model.upstream_id: model for model in models if model is not None}.values())

@@ -1,0 +1,211 @@
+"""One attempt at one answer, measured."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from providers.adapters import faults
+from providers.adapters.clients import WIRES, Client, ClientPool, current_trace
+from providers.adapters.deadline import Deadline
+from providers.adapters.endpoint import ChatRequest, Endpoint
+from providers.adapters.reading import Reading, Unreadable
+from providers.adapters.refusals import Dialect, Refused
+from providers.adapters.verdict import judge
+from providers.errors import ErrorClass, Failure, conceal, sanitise
+from providers.measurement import TRACE_KEY, Measurement, Outcome, Trace, now_ns, wall_clock
+
+if TYPE_CHECKING:
+    import httpx2
+
+BODY_LIMIT = 32 * 1024 * 1024
+NAME_LIMIT = 200
+
+
+async def exchange(
+    endpoint: Endpoint,
+    request: ChatRequest,
+    *,
+    clients: ClientPool,
+    sched_ns: int | None = None,
+    acq_ns: int | None = None,
+) -> Outcome:
+    """Asks once and measures the answer. Upstream failures are in the outcome, never raised.
+
+    A server that refuses an optional field is asked again without it; only the request that it
+    accepts is timed, and the outcome says what was refused.
+    """
+    dialect, lost_ns = Dialect.of(endpoint), 0
+    while True:
+        trace = Trace(sched_ns=_later(sched_ns, lost_ns), acq_ns=_later(acq_ns, lost_ns))
+        attempt = Attempt(endpoint, request, dialect, clients, trace)
+        asked_ns = now_ns()
+        try:
+            return _with_refusals(await attempt.run(), dialect)
+        except Refused as refused:
+            softer = dialect.after(refused)
+            if softer is None:
+                return attempt.refused(refused)
+            dialect, lost_ns = softer, lost_ns + now_ns() - asked_ns
+
+
+def _later(stamp_ns: int | None, by_ns: int) -> int | None:
+    return None if stamp_ns is None else stamp_ns + by_ns
+
+
+def _with_refusals(outcome: Outcome, dialect: Dialect) -> Outcome:
+    return replace(
+        outcome,
+        stream_options_refused="stream_options" in dialect.tried,
+        token_param_refused="token_param" in dialect.tried,
+        temperature_refused="temperature" in dialect.tried,
+    )
+
+
+class Attempt:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        request: ChatRequest,
+        dialect: Dialect,
+        clients: ClientPool,
+        trace: Trace,
+    ) -> None:
+        self.endpoint = endpoint
+        self.request = request
+        self.dialect = dialect
+        self.clients = clients
+        self.trace = trace
+        self.wire = WIRES[endpoint.protocol]
+        self.reading = Reading(self.wire.decoder())
+        self.deadline = Deadline(endpoint, trace)
+        self.started_at = wall_clock()
+
+    async def run(self) -> Outcome:
+        """Raises Refused when the status was no success."""
+        with self.clients.lag.window(self.trace) as self.window:
+            cut = await self._carry()
+        return self._outcome(await self._read_rest(cut))
+
+    async def _carry(self) -> Failure | None:
+        """Asks and drains; what broke on the way is the result, None when nothing did."""
+        try:
+            async with self.clients.lease(self.endpoint) as client, self.deadline:
+                await self._drain(await self._ask(client))
+        except TimeoutError:
+            return self._expired()
+        except Unreadable as exc:
+            sentence = f"The answer cannot be read: {exc}."
+            return faults.failure(self.endpoint, ErrorClass.MALFORMED, sentence)
+        except Exception as exc:  # noqa: BLE001 - the SDKs wrap what they like; unknown goes on
+            return self._broken(exc)
+        return None
+
+    async def _ask(self, client: Client) -> httpx2.Response:
+        token = current_trace.set(self.trace)
+        try:
+            response: httpx2.Response = await self.wire.ask(
+                client.sdk, self.endpoint, self.request, self.dialect
+            )
+        finally:
+            current_trace.reset(token)
+        return response
+
+    async def _drain(self, response: httpx2.Response) -> None:
+        self._adopt(response)
+        size = 0
+        try:
+            async for part in response.aiter_raw():
+                size += len(part)
+                if size > BODY_LIMIT:
+                    raise Unreadable("it is larger than 32 MiB")
+                self._watch(part)
+        finally:
+            await response.aclose()
+
+    def _adopt(self, response: httpx2.Response) -> None:
+        """A transport may have filled a trace of its own instead of the one it was given."""
+        filled: Trace = response.extensions[TRACE_KEY]
+        filled.sched_ns, filled.acq_ns = self.trace.sched_ns, self.trace.acq_ns
+        self.trace = self.deadline.trace = self.window.trace = filled
+        encoding = response.headers.get("content-encoding", "")
+        self.reading = Reading(self.wire.decoder(), encoding)
+
+    def _watch(self, part: bytes) -> None:
+        """Decodes until the first content has come; from then on only looks for the end mark."""
+        if not self.reading.chunks:
+            self.reading.catch_up(self.trace, limit=len(self.trace.pieces))
+            if self.reading.chunks:
+                self.deadline.content_seen()
+        tail = part[-64:].rstrip()
+        if tail.endswith(self.wire.END_MARKS):
+            self.deadline.finished()
+
+    def _expired(self) -> Failure | None:
+        match self.deadline.expired:
+            case ErrorClass.TIMEOUT_TTFT:
+                return faults.ttft_timeout(self.endpoint)
+            case ErrorClass.TIMEOUT_CONNECT:
+                return faults.connect_timeout(self.endpoint)
+            case ErrorClass.TIMEOUT_TOTAL:
+                return faults.total_timeout(self.endpoint)
+            case _:
+                return None
+
+    def _broken(self, exc: Exception) -> Failure:
+        if refused := next((e for e in faults.causes(exc) if isinstance(e, Refused)), None):
+            raise refused from None
+        has_answered = self.trace.hdr_ns is not None
+        failure = faults.of_exception(exc, self.endpoint, has_answered=has_answered)
+        if failure is None:
+            raise exc
+        return failure
+
+    async def _read_rest(self, cut: Failure | None) -> Failure | None:
+        """Decodes in small steps: other streams of this loop are still being stamped."""
+        if self.trace.hdr_ns is None:
+            return cut
+        try:
+            while self.reading.is_behind(self.trace):
+                self.reading.catch_up(self.trace)
+                await asyncio.sleep(0)
+            self.reading.finish()
+        except Unreadable as exc:
+            sentence = f"The answer cannot be read: {exc}."
+            return faults.failure(self.endpoint, ErrorClass.MALFORMED, sentence)
+        return judge(self.reading, self.endpoint, cut)
+
+    def _outcome(self, failure: Failure | None) -> Outcome:
+        names, secrets = self.reading.names, self.endpoint.secrets
+        return Outcome(
+            started_at=self.started_at,
+            measurement=self._measurement(),
+            failure=failure,
+            text=conceal(self.reading.text, secrets),
+            finish_reason=_name(self.reading.finish_reason, secrets),
+            model_reported=_name(names.model, secrets),
+            fingerprint=_name(names.fingerprint, secrets),
+            status_code=self.trace.status,
+        )
+
+    def _measurement(self) -> Measurement | None:
+        if self.trace.send_ns is None or self.trace.hdr_ns is None:
+            return None
+        doubt = {"usage_mismatch"} if self.reading.is_usage_doubtful else set()
+        return Measurement.of(
+            self.trace,
+            self.reading.chunks,
+            self.reading.tokens(self.request.prompt),
+            bias_ms=self.clients.bias_ms,
+            has_visible_reasoning=self.reading.has_reasoning,
+            noted=frozenset(doubt),
+        )
+
+    def refused(self, refused: Refused) -> Outcome:
+        failure = faults.of_refusal(refused, self.endpoint)
+        return Outcome(self.started_at, failure=failure, status_code=refused.status)
+
+
+def _name(text: str | None, secrets: tuple[str, ...]) -> str | None:
+    return None if text is None else sanitise(text, secrets, limit=NAME_LIMIT)

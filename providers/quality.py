@@ -1,0 +1,55 @@
+"""What makes a figure doubtful: the quality flags of a measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from providers.measurement import Chunk, Measurement
+
+LAG_LIMIT_MS = 5.0
+QUEUE_LIMIT_MS = 5.0
+BUFFERED_MIN_TOKENS = 20
+# Nothing on the market writes one stream this fast: the tokens waited somewhere and came at once.
+BURST_MS_PER_TOKEN = 0.05
+
+
+def flags_of(seen: Measurement) -> set[str]:
+    """The flags that follow from the measurement itself."""
+    return {name for name, test in FLAG_TESTS.items() if test(seen)}
+
+
+def is_buffered(seen: Measurement) -> bool:
+    """Tokens that waited somewhere between the model and us, and then came together."""
+    count = seen.tokens.output or 0
+    if count <= BUFFERED_MIN_TOKENS or not seen.chunks:
+        return False
+    if len({chunk.at_ns for chunk in seen.chunks}) <= 2:
+        return True
+    first_ns, last_ns = seen.chunks[0].at_ns, seen.chunks[-1].at_ns
+    if last_ns - first_ns < count * BURST_MS_PER_TOKEN * 1e6:
+        return True
+    return _late_share(seen.chunks, last_ns - (last_ns - first_ns) / 10) >= 0.9
+
+
+def _late_share(chunks: Sequence[Chunk], from_ns: float) -> float:
+    total = sum(chunk.chars for chunk in chunks)
+    late = sum(chunk.chars for chunk in chunks if chunk.at_ns >= from_ns)
+    return late / total if total else 0.0
+
+
+def hides_reasoning(seen: Measurement) -> bool:
+    return bool(seen.tokens.reasoning) and not seen.has_visible_reasoning
+
+
+FLAG_TESTS: dict[str, Callable[[Measurement], bool]] = {
+    "buffered_stream": is_buffered,
+    "single_chunk": lambda seen: len(seen.chunks) == 1 and seen.tokens.output != 1,
+    "tokens_estimated": lambda seen: seen.tokens.source == "estimated",
+    "cache_hit": lambda seen: bool(seen.tokens.cached),
+    "hidden_reasoning": hides_reasoning,
+    "cold_connection": lambda seen: seen.conn1_ns is not None,
+    "client_lag": lambda seen: (seen.max_lag_ms or 0.0) > LAG_LIMIT_MS,
+    "queue_wait": lambda seen: (seen.queue_wait_ms or 0.0) > QUEUE_LIMIT_MS,
+}

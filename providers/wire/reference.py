@@ -1,0 +1,84 @@
+"""httpx2's own transport with a Trace: the reference our transport is compared with.
+
+It stamps after the library has handed the bytes over, so its stamps include the library's work.
+It also carries requests through proxies.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+
+from providers.measurement import TRACE_KEY, Trace, now_ns
+
+
+class ReferenceTransport(httpx2.AsyncBaseTransport):
+    """One connection pool: HTTP/1.1, no retries, no redirects, no proxy but ``proxy``."""
+
+    def __init__(self, verify: ssl.SSLContext | None = None, proxy: str | None = None) -> None:
+        self._inner = httpx2.AsyncHTTPTransport(
+            verify=verify or httpx2.create_ssl_context(),
+            trust_env=False,
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
+            proxy=proxy,
+            retries=0,
+        )
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        trace = request.extensions.setdefault(TRACE_KEY, Trace())
+        request.extensions["trace"] = _Observer(trace)
+        response = await self._inner.handle_async_request(request)
+        trace.status = response.status_code
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        return httpx2.Response(
+            response.status_code,
+            headers=response.headers,
+            stream=_StampedStream(response.stream, trace),
+            extensions={**response.extensions, TRACE_KEY: trace},
+        )
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _Observer:
+    """httpcore2's ``trace`` extension: called around every step it takes."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._tls0_ns: int | None = None
+
+    async def __call__(self, step: str, info: dict[str, Any]) -> None:
+        at_ns, trace = now_ns(), self._trace
+        match step.split(".", 1)[1]:
+            case "connect_tcp.started" if trace.conn0_ns is None:
+                trace.conn0_ns = at_ns
+            case "connect_tcp.complete":
+                trace.conn1_ns = at_ns
+            case "start_tls.started":
+                self._tls0_ns = at_ns
+            case "start_tls.complete":
+                trace.conn1_ns = at_ns
+                trace.tls_ms = None if self._tls0_ns is None else (at_ns - self._tls0_ns) / 1e6
+            case "send_request_headers.started":
+                trace.send_ns = at_ns
+            case "receive_response_headers.complete":
+                trace.hdr_ns = at_ns
+
+
+class _StampedStream(httpx2.AsyncByteStream):
+    def __init__(self, inner: httpx2.AsyncByteStream, trace: Trace) -> None:
+        self._inner = inner
+        self._trace = trace
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._inner:
+            self._trace.pieces.append((now_ns(), piece))
+            yield piece
+        self._trace.end_ns = now_ns()
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
