@@ -40,6 +40,8 @@ class Exchange:
     """The sink of a link from the request until the response is whole, broken or given up.
 
     ``failure`` is what ended it early, None when the response is whole. ``on_end`` is called once.
+    ``Trace.max_lag_ms`` is how long body bytes lay in the kernel before they were read; unknown
+    where the kernel gives no stamps.
     """
 
     def __init__(
@@ -141,14 +143,13 @@ class Exchange:
     def received(self, data: bytes, stamp_ns: int, read_ns: int) -> None:
         self.answered = True
         self._active_ns = read_ns
-        if read_ns - stamp_ns > self._lag_ns:
-            self._lag_ns = read_ns - stamp_ns
         parser, trace = self.parser, self.trace
         body = parser.feed(data)
         if trace.hdr_ns is None and parser.status is not None:
             trace.hdr_ns, trace.status = stamp_ns, parser.status
             self._wake()
         if body:
+            self._lag_ns = max(self._lag_ns, read_ns - stamp_ns)
             trace.pieces.append((stamp_ns, body))
             self._noted(stamp_ns, body)
         if parser.broken is not None:

@@ -116,8 +116,9 @@ class ResponseParser:
         if status == 101:
             raise httpx2.RemoteProtocolError("The server switched protocols without being asked.")
         if status >= 200:
-            self.status, self.headers, self.http_version = status, headers, b"HTTP/" + version
+            self.headers, self.http_version = headers, b"HTTP/" + version
             self._choose_framing(version, status)
+            self.status = status
         return blank.end()
 
     def _choose_framing(self, version: bytes, status: int) -> None:
