@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from providers.adapters.endpoint import Endpoint, TokenParam
 from providers.adapters.endpoint import Protocol as WireProtocol
@@ -182,7 +182,7 @@ def _azure(spec: ProviderSpec, address: Address, parts: Mapping[str, Any]) -> Ta
     return Target(
         root + "/deployments/{model}",
         rest | {"api-version": version},
-        f"{root}/models?" + urlencode({"api-version": version}),
+        f"{root}/models",
         "max_completion_tokens" if modern else "max_tokens",
     )
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 LIST_LIMIT = 16 * 1024 * 1024
 PAGE_LIMIT = 50
+LIST_KEYS = ("data", "models", "result", "modelSummaries")
+# Most lists call a model by its id; these have another name for what a request must say.
+ID_KEYS = {"bedrock": ("modelId",), "cloudflare": ("name",)}
+USUAL_ID_KEYS = ("id", "model", "name")
 ID_LIMIT = 255
 KEPT_METADATA = (
     "owned_by",
@@ -52,7 +56,8 @@ async def list_models(endpoint: Endpoint, *, clients: ClientPool) -> list[Discov
         if failure is None:
             raise
         raise ExchangeFailed(failure) from None
-    return _distinct(_model(item) for item in items)
+    id_keys = ID_KEYS.get(endpoint.discovery, USUAL_ID_KEYS)
+    return _distinct(_model(item, id_keys) for item in items)
 
 
 async def _items(client: Client, endpoint: Endpoint) -> list[Any]:
@@ -115,11 +120,11 @@ def _json(body: bytes, response: httpx2.Response, endpoint: Endpoint) -> Any:
 
 
 def _list_in(body: Any, endpoint: Endpoint) -> list[Any]:
-    """``{"data": [...]}``, ``{"models": [...]}`` or a bare array; null stands for no models."""
+    """A list under one of LIST_KEYS or a bare array; null stands for no models."""
     if isinstance(body, list):
         return body
     if isinstance(body, dict):
-        for key in ("data", "models"):
+        for key in LIST_KEYS:
             if key in body and isinstance(body[key] or [], list):
                 return body[key] or []
     raise _malformed(endpoint, "The provider's answer holds no model list.")
@@ -129,15 +134,13 @@ def _malformed(endpoint: Endpoint, sentence: str) -> ExchangeFailed:
     return ExchangeFailed(faults.failure(endpoint, ErrorClass.MALFORMED, sentence))
 
 
-def _model(item: Any) -> DiscoveredModel | None:
+def _model(item: Any, id_keys: tuple[str, ...]) -> DiscoveredModel | None:
     """None for an entry without a usable id."""
     if isinstance(item, str):
         return _named(item, {})
     if not isinstance(item, dict):
         return None
-    upstream_id = next(
-        (v for k in ("id", "model", "name") if isinstance(v := item.get(k), str)), ""
-    )
+    upstream_id = next((v for k in id_keys if isinstance(v := item.get(k), str)), "")
     details = item.get("details")
     facts = {**(details if isinstance(details, dict) else {}), **item}
     kept = {k: v for k in KEPT_METADATA if (v := _plain(facts.get(k))) is not None}

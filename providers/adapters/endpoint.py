@@ -8,7 +8,6 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 Protocol = Literal["openai", "anthropic"]
-Discovery = Literal["models", "ollama_tags", "none"]
 TokenParam = Literal["max_tokens", "max_completion_tokens"]
 
 PUBLIC_HEADERS = frozenset({"accept", "anthropic-beta", "anthropic-version", "content-type"})
@@ -19,7 +18,8 @@ class Endpoint:
     """A provider account as the wire sees it.
 
     ``discovery`` "models" is the protocol's own list, "ollama_tags" Ollama's ``/api/tags``, "none"
-    means the provider has no list of its own and ``known_models`` stands for it. ``models_url`` is
+    means the provider has no list of its own and ``known_models`` stands for it, any other word is
+    a list in a form of its own (``providers.adapters.discovery.ID_KEYS``). ``models_url`` is
     set where the list is not at ``{base_url}/models``. A ``{model}`` in ``base_url`` (Azure's
     deployment URLs) is replaced by the quoted name of the LLM. ``identity`` names the account: when
     its credentials change, the connections made with the old ones are dropped.

@@ -194,7 +194,7 @@ def test_azure_with_a_dated_version_has_the_deployment_in_the_url(
 
     assert endpoint.base_url == "https://r.openai.azure.com/openai/deployments/{model}"
     assert endpoint.query == {"api-version": "2024-10-21"}
-    assert endpoint.models_url == "https://r.openai.azure.com/openai/models?api-version=2024-10-21"
+    assert endpoint.models_url == "https://r.openai.azure.com/openai/models"
     assert endpoint.token_param == "max_completion_tokens"
 
 
