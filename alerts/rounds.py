@@ -1,0 +1,79 @@
+"""The facts of one round by what rules ask for."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from alerts import messages
+from alerts.facts import LLMFact, RoundFacts, Standing
+from alerts.states import Condition, ResolveReason
+from monitoring.status import CheckStatus
+
+SELF_SCOPE = "self"
+
+GONE: dict[Standing, ResolveReason] = {
+    Standing.MONITORING_OFF: ResolveReason.MONITORING_OFF,
+    Standing.PROVIDER_DISABLED: ResolveReason.PROVIDER_DISABLED,
+}
+
+
+class RoundView:
+    """One round; the condition of an LLM is made once and serves all rules."""
+
+    def __init__(self, facts: RoundFacts) -> None:
+        self.facts = facts
+        self.by_id = {llm.llm_id: llm for llm in facts.llms}
+        self.monitored = [llm for llm in facts.llms if llm.standing is Standing.MONITORED]
+        self.outages = {c.scope: c for c in (self._outage(llm) for llm in self.monitored)}
+        self.self_condition = self._self_condition()
+
+    def status(self, llm: LLMFact) -> CheckStatus | None:
+        """Without a network of our own, a failure says nothing about anybody else."""
+        if self.facts.self_offline and llm.status is CheckStatus.DOWN:
+            return None
+        return llm.status
+
+    def is_down(self, llm: LLMFact) -> bool | None:
+        status = self.status(llm)
+        return None if status is None else status is CheckStatus.DOWN
+
+    def outage(self, llm_id: UUID | None) -> Condition | None:
+        return self.outages.get(llm_scope(llm_id)) if llm_id else None
+
+    def reason_gone(self, llm_id: UUID | None) -> ResolveReason:
+        """Why the LLM of an alert is judged no more."""
+        llm = self.by_id.get(llm_id) if llm_id else None
+        if llm is None:
+            return ResolveReason.LLM_DELETED
+        return GONE.get(llm.standing, ResolveReason.RULE_CHANGED)
+
+    def _outage(self, llm: LLMFact) -> Condition:
+        holds = self.is_down(llm)
+        why = messages.cause(llm.error_class, llm.error)
+        is_degraded = llm.status is CheckStatus.DEGRADED
+        return Condition(
+            scope=llm_scope(llm.llm_id),
+            holds=holds,
+            subject=llm.label,
+            opening=messages.down(llm.label, llm.since or self.facts.at, why) if holds else "",
+            recovery=f"{llm.label} answers again, degraded"
+            if is_degraded
+            else f"{llm.label} is up again",
+            llm_ids=(llm.llm_id,),
+            error_class=llm.error_class if holds else None,
+        )
+
+    def _self_condition(self) -> Condition:
+        is_judged = any(llm.status is not None for llm in self.monitored)
+        providers = {llm.provider_id for llm in self.monitored}
+        return Condition(
+            scope=SELF_SCOPE,
+            holds=self.facts.self_offline if self.facts.self_offline or is_judged else None,
+            subject="The monitor's own network",
+            opening=messages.offline(self.facts.at, len(providers)),
+            recovery="The monitor has its network back",
+        )
+
+
+def llm_scope(llm_id: UUID) -> str:
+    return f"llm:{llm_id}"
