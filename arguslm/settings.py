@@ -31,6 +31,8 @@ LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO").upper()
 # --- who may speak to us ------------------------------------------------------------------------
 API_AUTH: str = env.str("API_AUTH", "auto").lower()
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=LOOPBACK_HOSTS)
+# Where we listen and the names we answer for: if all are loopback, nobody else reaches us.
+REACHABLE_AS: list[str] = [HOST, *ALLOWED_HOSTS]
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ADMIN_USER: str = env.str("ARGUSLM_ADMIN_USER", "admin")
 ADMIN_PASSWORD: str = env.str("ARGUSLM_ADMIN_PASSWORD", "")

@@ -8,20 +8,20 @@ from arguslm.api import errors
 from arguslm.api.status import Health, Root
 
 v1 = [
-    path("", Root.as_view(), name="v1-root"),
-    path("/", Root.as_view()),
-    path("/health", Health.as_view(), name="v1-health"),
-    path("/", include("providers.urls")),
-    path("/", include("models_app.urls")),
-    path("/", include("monitoring.urls")),
-    path("/", include("benchmarks.urls")),
-    path("/", include("alerts.urls")),
+    path("", Root.as_view()),
+    path("health", Health.as_view(), name="v1-health"),
+    path("", include("providers.urls")),
+    path("", include("models_app.urls")),
+    path("", include("monitoring.urls")),
+    path("", include("benchmarks.urls")),
+    path("", include("alerts.urls")),
 ]
 
 urlpatterns = [
     path("", Root.as_view(), name="root"),
     path("health", Health.as_view(), name="health"),
-    path("api/v1", include(v1)),
+    path("api/v1", Root.as_view(), name="v1-root"),
+    path("api/v1/", include(v1)),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("admin/", admin.site.urls),

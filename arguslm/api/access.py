@@ -27,9 +27,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def is_private_setup(host: str, allowed_hosts: Collection[str]) -> bool:
+def is_private_setup() -> bool:
     """Only this machine can reach the server: it listens on, and answers for, loopback alone."""
-    return is_loopback(host) and all(is_loopback(name) for name in allowed_hosts)
+    return all(is_loopback(name) for name in settings.REACHABLE_AS)
 
 
 def is_open_to(peer: str | None, header_names: Collection[str]) -> bool:
@@ -43,7 +43,7 @@ def is_open_to(peer: str | None, header_names: Collection[str]) -> bool:
     if settings.API_AUTH == ApiAuth.REQUIRED:
         return False
     return (
-        is_private_setup(settings.HOST, settings.ALLOWED_HOSTS)
+        is_private_setup()
         and peer is not None
         and is_loopback(peer)
         and not any(name in header_names for name in PROXY_HEADERS)

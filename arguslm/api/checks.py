@@ -14,8 +14,7 @@ def api_auth_is_safe(**kwargs: Any) -> list[CheckMessage]:
     if settings.API_AUTH not in ApiAuth.values:
         hint = f"Set API_AUTH to one of: {', '.join(ApiAuth.values)}."
         return [Error(f"API_AUTH is {settings.API_AUTH!r}.", hint=hint, id="arguslm.E001")]
-    private = is_private_setup(settings.HOST, settings.ALLOWED_HOSTS)
-    if settings.DEBUG and not private:
+    if settings.DEBUG and not is_private_setup():
         hint = "Unset DEBUG: its error pages show the configuration."
         return [Error("DEBUG is on while others can reach us.", hint=hint, id="arguslm.E002")]
     return []
@@ -24,8 +23,7 @@ def api_auth_is_safe(**kwargs: Any) -> list[CheckMessage]:
 @register()
 def open_api_is_meant(**kwargs: Any) -> list[CheckMessage]:
     """`auto` never opens the API to others: only a written `none` does, and that is said aloud."""
-    private = is_private_setup(settings.HOST, settings.ALLOWED_HOSTS)
-    if settings.API_AUTH == ApiAuth.NONE and not private:
+    if settings.API_AUTH == ApiAuth.NONE and not is_private_setup():
         hint = "Set API_AUTH=required unless something in front of ArgusLM asks for a password."
         return [
             Warning(

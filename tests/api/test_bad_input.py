@@ -1,0 +1,213 @@
+"""Every writing endpoint against everything a client may send by mistake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.apps import apps
+from rest_framework.test import APIClient
+
+from tests.make import make_account, make_alert, make_llm, make_rule
+
+pytestmark = pytest.mark.django_db
+
+BODIES: dict[str, bytes] = {
+    "nothing": b"",
+    "half an object": b'{"name": ',
+    "NaN": b'{"name": NaN, "display_name": NaN, "interval_minutes": NaN, "custom_name": NaN}',
+    "infinity": b'{"metadata": {"x": 1e999}, "credentials": {"x": 1e999}, "num_runs": 1e999}',
+    "a list": b"[1, 2]",
+    "a text": b'"text"',
+    "null": b"null",
+    "latin-1": b'{"name": "\xe9"}',
+    "a lone surrogate": b'{"name": "\\ud800", "custom_name": "\\ud800", "display_name": "\\udfff"}',
+    "a null character": b'{"name": "a\\u0000b", "custom_name": "\\u0000"}',
+    "a hundred thousand brackets": b"[" * 100_000,
+    "a number of 5,000 digits": b'{"name": ' + b"9" * 5000 + b"}",
+    "an unknown field": b'{"nmae": "typo"}',
+}
+WRONG_VALUES: list[Any] = [None, 1, -1, 1.5, True, [], {}, "", " ", "x" * 10_001, 10**30]
+
+WRITES: list[tuple[str, str, list[str]]] = [
+    ("post", "/api/v1/providers", ["provider_type", "display_name", "credentials", "enabled"]),
+    ("patch", "/api/v1/providers/{account}", ["display_name", "credentials", "enabled"]),
+    ("post", "/api/v1/providers/test-connection", ["provider_type", "credentials"]),
+    ("post", "/api/v1/models", ["provider_account_id", "model_id", "custom_name", "metadata"]),
+    ("patch", "/api/v1/models/{llm}", ["custom_name", "enabled_for_monitoring"]),
+    ("patch", "/api/v1/monitoring/config", ["interval_minutes", "prompt_pack", "enabled"]),
+    ("post", "/api/v1/benchmarks", ["model_ids", "prompt_pack", "name", "max_tokens", "num_runs"]),
+    ("post", "/api/v1/alerts/rules", ["name", "rule_type", "target_model_id", "threshold_config"]),
+    ("patch", "/api/v1/alerts/rules/{rule}", ["name", "enabled", "notify_in_app"]),
+]
+# What a field does accept among WRONG_VALUES, and is therefore no mistake.
+ACCEPTED: dict[str, list[Any]] = {
+    "credentials": [{}],
+    "metadata": [None, {}],
+    "custom_name": [None],
+    "enabled": [True],
+    "enabled_for_monitoring": [True],
+    "notify_in_app": [True],
+    "interval_minutes": [1],
+    "num_runs": [1],
+    "max_tokens": [1],
+    "target_model_id": [None],
+    "threshold_config": [None, {}],
+    "name": [None],
+}
+
+
+@pytest.fixture
+def places() -> dict[str, str]:
+    llm = make_llm()
+    rule = make_rule()
+    make_alert(rule)
+    return {"llm": str(llm.pk), "account": str(llm.account_id), "rule": str(rule.pk)}
+
+
+@pytest.fixture
+def nothing_stored(places: dict[str, str], api: APIClient) -> Iterator[None]:
+    api.get("/api/v1/monitoring/config")
+    before = stored()
+    yield
+    assert stored() == before
+
+
+def stored() -> dict[str, list[dict[str, Any]]]:
+    labels = ("providers", "models_app", "monitoring", "benchmarks", "alerts")
+    models = [model for label in labels for model in apps.get_app_config(label).get_models()]
+    return {m._meta.label: list(m._default_manager.order_by("pk").values()) for m in models}
+
+
+def is_sentence(answer: Any) -> bool:
+    body = answer.json()
+    return set(body) == {"detail", "errors"} and len(body["detail"]) > 10
+
+
+@pytest.mark.parametrize(("method", "url"), [(m, u) for m, u, _ in WRITES])
+@pytest.mark.parametrize("kind", BODIES)
+@pytest.mark.usefixtures("nothing_stored")
+def test_a_broken_body_is_a_400_and_nothing_is_stored(
+    api: APIClient, places: dict[str, str], method: str, url: str, kind: str
+) -> None:
+    send = getattr(api, method)
+    answer = send(url.format(**places), BODIES[kind], content_type="application/json")
+    if kind == "nothing" and method == "patch":
+        assert answer.status_code in (200, 400)
+    else:
+        assert answer.status_code == 400
+        assert is_sentence(answer)
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "field"), [(m, u, f) for m, u, fields in WRITES for f in fields]
+)
+@pytest.mark.usefixtures("nothing_stored")
+def test_a_wrong_value_is_a_400_that_names_the_field(
+    api: APIClient, places: dict[str, str], method: str, url: str, field: str
+) -> None:
+    good = {
+        "provider_type": "openai",
+        "display_name": "x",
+        "credentials": {"api_key": "k-12345678"},
+    }
+    for value in WRONG_VALUES:
+        if any(value is ok or (value == ok and type(value) is type(ok)) for ok in accepted(field)):
+            continue
+        if field == "name" and value is None and url != "/api/v1/benchmarks":
+            pass
+        body = (good if "provider" in url and method == "post" else {}) | {field: value}
+        answer = getattr(api, method)(url.format(**places), body, format="json")
+        assert answer.status_code == 400, (field, value, answer.content)
+        assert any(name.split(".")[0] == field for name in answer.json()["errors"]), answer.json()
+
+
+def accepted(field: str) -> list[Any]:
+    return ACCEPTED.get(field, [])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/api/v1/providers/{id}",
+        "/api/v1/models/{id}",
+        "/api/v1/benchmarks/{id}",
+        "/api/v1/benchmarks/{id}/results",
+        "/api/v1/benchmarks/{id}/export",
+        "/api/v1/alerts/rules/{id}",
+        "/api/v1/monitoring/runs/{id}",
+        "/api/v1/nothing/here",
+        "/api/v1/providers/",
+    ],
+)
+def test_what_does_not_exist_is_a_404_in_json(api: APIClient, url: str) -> None:
+    for name in (str(uuid4()), "not-a-uuid", "%00", "%ED%A0%80", "9" * 5000):
+        answer = api.get(url.format(id=name))
+        assert answer.status_code == 404
+        assert is_sentence(answer)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "models?limit=0",
+        "models?limit=501",
+        "models?limit=x",
+        "models?offset=-1",
+        "models?offset=99999999999999999999",
+        "models?provider_id=x",
+        "models?enabled_for_monitoring=perhaps",
+        "models?search=%00",
+        "models?search=" + "x" * 501,
+        "monitoring/uptime?status=sideways",
+        "monitoring/uptime?since=yesterday",
+        "monitoring/uptime?since=9999-99-99",
+        "monitoring/uptime?model_id=7",
+        "monitoring/uptime?limit=10001",
+        "monitoring/uptime/export",
+        "monitoring/uptime/export?format=xml",
+        "monitoring/uptime/export?format=csv&start_date=soon",
+        "benchmarks?page=0",
+        "benchmarks?per_page=101",
+        "benchmarks?status=odd",
+        "alerts?acknowledged=perhaps",
+        "alerts?rule_id=1",
+        "alerts/recent?limit=51",
+        "alerts/recent?limit=0",
+    ],
+)
+def test_a_bad_query_parameter_is_a_400(api: APIClient, query: str) -> None:
+    answer = api.get(f"/api/v1/{query}")
+    assert answer.status_code == 400
+    assert is_sentence(answer)
+
+
+def test_a_method_that_is_not_offered_is_a_405(api: APIClient) -> None:
+    for url in ("/api/v1/providers/catalog", "/api/v1/alerts/unread-count", "/health"):
+        answer = api.delete(url)
+        assert answer.status_code == 405
+        assert is_sentence(answer)
+
+
+def test_a_body_that_is_not_json_is_a_415(api: APIClient) -> None:
+    answer = api.post("/api/v1/providers", "a=1", content_type="application/x-www-form-urlencoded")
+    assert answer.status_code == 415
+    assert is_sentence(answer)
+
+
+def test_a_body_may_not_be_larger_than_the_limit(api: APIClient) -> None:
+    body = json.dumps({"display_name": "x" * 6_000_000})
+    answer = api.post("/api/v1/providers", body, content_type="application/json")
+    assert answer.status_code in (400, 413)
+    assert is_sentence(answer)
+
+
+def test_what_was_read_may_be_sent_back(api: APIClient) -> None:
+    account = make_account()
+    read = api.get(f"/api/v1/providers/{account.pk}").json()
+    answer = api.patch(f"/api/v1/providers/{account.pk}", read, format="json")
+    assert answer.status_code == 200
+    assert answer.json() == read | {"updated_at": answer.json()["updated_at"]}
