@@ -19,7 +19,6 @@ from providers.measurement import TRACE_KEY, Measurement, Outcome, Trace, now_ns
 if TYPE_CHECKING:
     import httpx2
 
-BODY_LIMIT = 32 * 1024 * 1024
 NAME_LIMIT = 200
 
 
@@ -81,6 +80,8 @@ class Attempt:
         self.reading = Reading(self.wire.decoder())
         self.deadline = Deadline(endpoint, trace)
         self.started_at = wall_clock()
+        self.unreadable: Unreadable | None = None
+        self.was_resent = False
 
     async def run(self) -> Outcome:
         """Raises Refused when the status was no success."""
@@ -95,9 +96,6 @@ class Attempt:
                 await self._drain(await self._ask(client))
         except TimeoutError:
             return self._expired()
-        except Unreadable as exc:
-            sentence = f"The answer cannot be read: {exc}."
-            return faults.failure(self.endpoint, ErrorClass.MALFORMED, sentence)
         except Exception as exc:  # noqa: BLE001 - the SDKs wrap what they like; unknown goes on
             return self._broken(exc)
         return None
@@ -113,34 +111,32 @@ class Attempt:
         return response
 
     async def _drain(self, response: httpx2.Response) -> None:
+        from providers.wire.transport import drain
+
         self._adopt(response)
-        size = 0
-        try:
-            async for part in response.aiter_raw():
-                size += len(part)
-                if size > BODY_LIMIT:
-                    raise Unreadable("it is larger than 32 MiB")
-                self._watch(part)
-        finally:
-            await response.aclose()
+        await drain(response, self._watch)
 
     def _adopt(self, response: httpx2.Response) -> None:
         """A transport may have filled a trace of its own instead of the one it was given."""
         filled: Trace = response.extensions[TRACE_KEY]
         filled.sched_ns, filled.acq_ns = self.trace.sched_ns, self.trace.acq_ns
         self.trace = self.deadline.trace = self.window.trace = filled
+        self.was_resent = bool(response.extensions.get("arguslm.resent"))
         encoding = response.headers.get("content-encoding", "")
         self.reading = Reading(self.wire.decoder(), encoding)
 
-    def _watch(self, part: bytes) -> None:
+    def _watch(self, at_ns: int, piece: bytes) -> bool:
         """Decodes until the first content has come; from then on only looks for the end mark."""
-        if not self.reading.chunks:
-            self.reading.catch_up(self.trace, limit=len(self.trace.pieces))
+        if not self.reading.chunks and self.unreadable is None:
+            try:
+                self.reading.catch_up(self.trace, limit=len(self.trace.pieces))
+            except Unreadable as exc:
+                self.unreadable = exc
             if self.reading.chunks:
                 self.deadline.content_seen()
-        tail = part[-64:].rstrip()
-        if tail.endswith(self.wire.END_MARKS):
+        if piece[-64:].rstrip().endswith(self.wire.END_MARKS):
             self.deadline.finished()
+        return True
 
     def _expired(self) -> Failure | None:
         match self.deadline.expired:
@@ -167,6 +163,8 @@ class Attempt:
         if self.trace.hdr_ns is None:
             return cut
         try:
+            if self.unreadable is not None:
+                raise self.unreadable
             while self.reading.is_behind(self.trace):
                 self.reading.catch_up(self.trace)
                 await asyncio.sleep(0)
@@ -192,14 +190,14 @@ class Attempt:
     def _measurement(self) -> Measurement | None:
         if self.trace.send_ns is None or self.trace.hdr_ns is None:
             return None
-        doubt = {"usage_mismatch"} if self.reading.is_usage_doubtful else set()
+        flags = {"usage_mismatch": self.reading.is_usage_doubtful, "retried": self.was_resent}
         return Measurement.of(
             self.trace,
             self.reading.chunks,
             self.reading.tokens(self.request.prompt),
             bias_ms=self.clients.bias_ms,
             has_visible_reasoning=self.reading.has_reasoning,
-            noted=frozenset(doubt),
+            noted=frozenset(name for name, is_set in flags.items() if is_set),
         )
 
     def refused(self, refused: Refused) -> Outcome:

@@ -17,6 +17,7 @@ _NO_MONEY = re.compile(
     r"(?i)insufficient_quota|credit balance is too low|insufficient (?:credit|balance)"
 )
 _NO_MODEL = re.compile(r"model_not_found|DeploymentNotFound")
+_CLOSED = re.compile(r"(?i)disconnect|closed the connection")
 _FILTERED = re.compile(r'"code"\s*:\s*"content_filter"')
 
 _STATUS_CLASS = {
@@ -140,6 +141,8 @@ def _of_cut_stream(chain: list[BaseException], endpoint: Endpoint) -> Failure | 
         return failure(
             endpoint, ErrorClass.TIMEOUT_TOTAL, "The stream stopped: nothing more arrived in time."
         )
+    if any("larger than" in str(e) for e in chain if isinstance(e, httpx2.RemoteProtocolError)):
+        return failure(endpoint, ErrorClass.MALFORMED, "The answer is larger than 32 MiB.")
     sentence = "The connection broke in the middle of the answer."
     return failure(endpoint, ErrorClass.TRUNCATED, sentence)
 
@@ -183,7 +186,7 @@ def _of_no_answer(chain: list[BaseException], endpoint: Endpoint) -> Failure | N
             case UnicodeError():
                 sentence = "The API key or a header has characters that HTTP cannot carry."
                 return failure(endpoint, ErrorClass.BAD_REQUEST, sentence)
-            case httpx2.RemoteProtocolError() if "disconnect" not in str(error).lower():
+            case httpx2.RemoteProtocolError() if not _CLOSED.search(str(error)):
                 sentence = f"{endpoint.host} does not speak HTTP."
                 return failure(endpoint, ErrorClass.MALFORMED, sentence)
     if any(isinstance(e, httpx2.HTTPError | OSError | EOFError) for e in chain):

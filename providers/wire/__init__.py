@@ -9,11 +9,17 @@ if TYPE_CHECKING:
 
     import httpx2
 
+MAX_BODY_BYTES = 32 * 1024 * 1024
+
 
 def make_transport(
     tls: ssl.SSLContext | None = None, proxy: str | None = None
 ) -> httpx2.AsyncBaseTransport:
-    """The transport for one client; ``proxy`` is a URL, given only when one is configured."""
-    from providers.wire.reference import ReferenceTransport
+    """A transport for one client: ours, or httpx2's where a ``proxy`` URL is configured."""
+    if proxy is not None:
+        from providers.wire.reference import ReferenceTransport
 
-    return ReferenceTransport(tls, proxy)
+        return ReferenceTransport(tls, proxy)
+    from providers.wire.transport import ArgusTransport
+
+    return ArgusTransport(ssl_context=tls, max_body_bytes=MAX_BODY_BYTES)

@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 
 from providers.measurement import TRACE_KEY, Trace, now_ns
+from providers.wire import MAX_BODY_BYTES
 
 
 class ReferenceTransport(httpx2.AsyncBaseTransport):
@@ -75,8 +76,12 @@ class _StampedStream(httpx2.AsyncByteStream):
         self._trace = trace
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        room = MAX_BODY_BYTES
         async for piece in self._inner:
             self._trace.pieces.append((now_ns(), piece))
+            room -= len(piece)
+            if room < 0:
+                raise httpx2.RemoteProtocolError("The response body is larger than 32 MiB.")
             yield piece
         self._trace.end_ns = now_ns()
 
