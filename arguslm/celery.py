@@ -21,13 +21,15 @@ def keep_our_logging(**kwargs: Any) -> None:
 @worker_init.connect
 def warm_up(**kwargs: Any) -> None:
     # The first exchange of a fresh process is slow (imports, TLS context): never time that one.
+    from providers.adapters import warm_up as ask_ourselves
     from providers.loop import engine_loop
 
-    engine_loop().warm_up()
+    loop = engine_loop()
+    loop.run(ask_ourselves(loop.clients), timeout_s=30)
 
 
 @worker_shutdown.connect
 def drain(**kwargs: Any) -> None:
-    from providers.loop import engine_loop
+    from providers.loop import close_engine_loop
 
-    engine_loop().close()
+    close_engine_loop()
