@@ -35,11 +35,23 @@ def enable(sock: socket.socket) -> bool:
     return True
 
 
+def keep_enabled() -> socket.socket:
+    """A socket to hold open: the kernel starts stamping late and stops with the last one who asked.
+
+    Without it the first packets of a lone connection go unstamped (net_enable_timestamp is
+    deferred to a work queue).
+    """
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    enable(sock)
+    return sock
+
+
 def arrival_ns(ancillary: Ancillary, floor_ns: int, read_ns: int) -> int:
     """When the packet arrived, on the clock of ``now_ns``; ``read_ns`` when the kernel is silent.
 
     Bytes arrive in order and before they are read, so the answer is kept within ``floor_ns`` (the
     stamp before this one) and ``read_ns``: a step of the wall clock cannot move it further.
+    Packets that wait unread may be merged under the stamp of the newest.
     """
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(payload) == 16:

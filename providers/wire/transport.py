@@ -16,6 +16,7 @@ from functools import cache
 import httpx2
 
 from providers.measurement import TRACE_KEY, Trace
+from providers.wire import kernel_stamps
 from providers.wire.dial import Origin, Resolver, dial
 from providers.wire.exchange import Exchange, PieceCallback, Timeouts
 from providers.wire.link import Link
@@ -76,6 +77,15 @@ class ArgusTransport(httpx2.AsyncBaseTransport):
         self._exchanges: dict[Exchange, Origin] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._stamping = kernel_stamps.keep_enabled()
+
+    @property
+    def open_connections(self) -> int:
+        return self._pool.open_links
+
+    @property
+    def idle_connections(self) -> int:
+        return self._pool.idle_links
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         self._bind()
@@ -102,6 +112,7 @@ class ArgusTransport(httpx2.AsyncBaseTransport):
         for exchange in list(self._exchanges):
             exchange.abandon("The transport was closed.")
         self._pool.close()
+        self._stamping.close()
 
     async def _carry(
         self, request: httpx2.Request, outgoing: RequestBytes, trace: Trace
