@@ -1,13 +1,56 @@
 from __future__ import annotations
 
-from typing import ClassVar
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from uuid import UUID
 
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
+from django.db.models import OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from arguslm.api.ids import new_id
 from arguslm.api.leases import Leased
+from benchmarks.engine import Step, plan
+from benchmarks.signals import run_finished
 from models_app.models import LLM, Measured
+
+MAX_OPEN_RUNS = 20
+MAX_CRASHES = 3
+START_GRACE = timedelta(seconds=3)
+CANCELLED = "cancelled"
+SEEDS = 2**31
+
+
+class RunEnded(Exception):
+    """The run has ended already: nothing can change it any more."""
+
+
+class RunActive(Exception):
+    """The run is being worked on: cancel it first."""
+
+
+class BenchmarkRunQuerySet(models.QuerySet["BenchmarkRun"]):
+    def open(self) -> BenchmarkRunQuerySet:
+        return self.filter(status__in=BenchmarkRun.open_states)
+
+    def described(self) -> BenchmarkRunQuerySet:
+        """With `result_count` and the targets: all that the API says of a run."""
+        newest = BenchmarkResult.objects.filter(run=OuterRef("pk")).order_by("-ordinal")
+        # Ordinals have no gaps, so the last one is the count, at the price of one index look-up.
+        count = Coalesce(Subquery(newest.values("ordinal")[:1]), 0)
+        return self.annotate(result_count=count).prefetch_related("targets")
+
+    def left_lying(self, now: datetime) -> BenchmarkRunQuerySet:
+        """Open runs that nobody works on: never started, handed back, or of a dead worker."""
+        return self.filter(
+            Q(status=BenchmarkRun.Status.PENDING, created_at__lt=now - START_GRACE)
+            | Q(status=BenchmarkRun.Status.RUNNING, lease_expires_at=None)
+            | Q(status=BenchmarkRun.Status.RUNNING, lease_expires_at__lt=now)
+        ).order_by("created_at", "id")
 
 
 class BenchmarkRun(Leased):
@@ -43,12 +86,108 @@ class BenchmarkRun(Leased):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects = BenchmarkRunQuerySet.as_manager()
+
     class Meta:
         ordering = ["-created_at", "-id"]
         indexes = [models.Index(fields=["status", "-created_at"], name="run_newest_of_status")]
 
     def __str__(self) -> str:
         return self.name
+
+    @classmethod
+    def order(cls, llms: Sequence[LLM], **fields: Any) -> BenchmarkRun:
+        """A new pending run over `llms`, with a seed of its own."""
+        with transaction.atomic():
+            run = cls.objects.create(seed=random.randrange(SEEDS), **fields)  # noqa: S311 - an order
+            BenchmarkTarget.objects.bulk_create(
+                BenchmarkTarget(run=run, llm=llm, position=position)
+                for position, llm in enumerate(llms)
+            )
+        return run
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.open_states
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status == self.Status.FAILED and self.failure_reason == CANCELLED
+
+    @property
+    def llm_ids(self) -> list[UUID]:
+        return [target.llm_id for target in self.targets.all()]
+
+    @property
+    def total(self) -> int:
+        """Requests that the whole run makes."""
+        return len(self.targets.all()) * self.num_runs
+
+    def llm_names(self) -> dict[UUID, str]:
+        """Names by id, in the order of the targets."""
+        return {t.llm_id: t.llm.name for t in self.targets.select_related("llm")}
+
+    def remaining(self) -> list[Step]:
+        done = {Step(*pair) for pair in self.results.values_list("llm_id", "iteration")}
+        steps = plan(self.llm_ids, self.num_runs, self.seed)
+        return [step for step in steps if step not in done]
+
+    def start(self, now: datetime | None = None) -> None:
+        """Notes when work began; a resumed run keeps its first start. Raises LeaseLost."""
+        now = now or timezone.now()
+        started_at = self.started_at or now
+        self.own(started_at=started_at, updated_at=now)
+        self.started_at = started_at
+
+    def complete(self) -> None:
+        """Raises LeaseLost unless this worker runs it."""
+        self._end(self.Status.COMPLETED)
+
+    def fail(self, reason: str) -> None:
+        """Raises LeaseLost unless this worker runs it."""
+        self._end(self.Status.FAILED, reason)
+
+    def cancel(self) -> None:
+        """Ends the run for everybody, whoever works on it. Raises RunEnded."""
+        changes = self._ending(self.Status.FAILED, CANCELLED)
+        with transaction.atomic():
+            if not BenchmarkRun.objects.open().filter(pk=self.pk).update(**changes):
+                raise RunEnded(self.pk)
+            self._tell(changes)
+
+    def discard(self) -> None:
+        """Deletes the run with its results. Raises RunActive while a worker has it."""
+        with transaction.atomic():
+            row = BenchmarkRun.objects.select_for_update().filter(pk=self.pk).first()
+            if row is not None and row.status == self.Status.RUNNING:
+                raise RunActive(self.pk)
+            if row is not None:
+                row.delete()
+
+    def is_mine(self) -> bool:
+        rows = BenchmarkRun.objects.filter(pk=self.pk, fence=self.fence)
+        return rows.filter(status=self.Status.RUNNING).exists()
+
+    def _end(self, status: str, reason: str = "") -> None:
+        changes = self._ending(status, reason)
+        with transaction.atomic():
+            self.own(**changes)
+            self._tell(changes)
+
+    def _ending(self, status: str, reason: str) -> dict[str, Any]:
+        now = timezone.now()
+        return {
+            "status": status,
+            "failure_reason": reason,
+            "completed_at": now,
+            "updated_at": now,
+            "lease_expires_at": None,
+        }
+
+    def _tell(self, changes: dict[str, Any]) -> None:
+        for name, value in changes.items():
+            setattr(self, name, value)
+        transaction.on_commit(lambda: run_finished.send_robust(BenchmarkRun, run=self))
 
 
 class BenchmarkTarget(models.Model):

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from benchmarks.announcements import announce
+from benchmarks.models import BenchmarkRun
+from benchmarks.signals import run_finished
+
+
+@receiver(run_finished)
+def announce_the_end(run: BenchmarkRun, **kwargs: Any) -> None:
+    announce(run.pk)

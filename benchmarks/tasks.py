@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_shutting_down
+from django.utils import timezone
+
+from arguslm.api.work import send
+from benchmarks import execution
+from benchmarks.models import BenchmarkRun
+
+# A run keeps a thread of its worker for minutes: the others are for monitoring and alerts.
+RUNS_PER_WORKER = 3
+_seats = threading.BoundedSemaphore(RUNS_PER_WORKER)
+
+
+@shared_task(name="benchmarks.execute")
+def execute(run_id: str) -> None:
+    """Does nothing when the run has ended or another worker has it, or when all seats are taken."""
+    if execution.draining.is_set() or not _seats.acquire(blocking=False):
+        return
+    try:
+        run = BenchmarkRun.claim(run_id)
+        if run is not None:
+            execution.execute(run)
+    finally:
+        _seats.release()
+    nudge_waiting(1)
+
+
+@shared_task(name="benchmarks.sweep")
+def sweep() -> None:
+    """Finds the runs that nobody works on: lost messages, dead workers, full workers."""
+    nudge_waiting(RUNS_PER_WORKER)
+
+
+def nudge_waiting(most: int) -> None:
+    waiting = BenchmarkRun.objects.left_lying(timezone.now()).values_list("pk", flat=True)
+    for run_id in waiting[:most]:
+        send(execute, str(run_id))
+
+
+@worker_shutting_down.connect
+def hand_back(**kwargs: Any) -> None:
+    execution.draining.set()
