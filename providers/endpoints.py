@@ -16,6 +16,14 @@ from providers.errors import ErrorClass, ExchangeFailed, Failure
 
 __all__ = ["credential_errors", "resolve"]
 
+# The SDKs keep headers by their exact spelling; another one would go out beside theirs.
+SPELLINGS = {
+    name.lower(): name
+    for name in (
+        *("Authorization", "X-Api-Key", "User-Agent", "api-key", "anthropic-version"),
+        *("anthropic-beta", "OpenAI-Organization", "OpenAI-Project"),
+    )
+}
 OWN_HEADERS = {"organization": "OpenAI-Organization", "project": "OpenAI-Project"}
 # max_completion_tokens came with this version of the classic API.
 # https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
@@ -73,7 +81,8 @@ def _headers(spec: ProviderSpec, fields: Mapping[str, Any], key: str | None) -> 
     for name, header in OWN_HEADERS.items():
         if name in fields and name not in spec.template_parts:
             headers[header] = fields[name]
-    return headers | dict(fields.get("headers", {}))
+    given = fields.get("headers", {})
+    return headers | {SPELLINGS.get(name.lower(), name): text for name, text in given.items()}
 
 
 def _discovery(spec: ProviderSpec) -> str:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
 decoder = AnthropicDecoder
+# The version this module reads. The SDK's own moves with its releases, 2026-10-21 refuses
+# temperature, and gateways speak this one. https://platform.claude.com/docs/en/api/versioning
+API_VERSION = "2023-06-01"
 END_MARKS: tuple[bytes, ...] = (b'"message_stop"}', b'"message_stop" }')
 
 
@@ -21,7 +24,7 @@ def connect(endpoint: Endpoint, http: httpx2.AsyncClient) -> AsyncAnthropic:
     from anthropic import AsyncAnthropic, Omit
 
     # The API documents x-api-key; gateways that speak this wire rarely take a bearer token.
-    headers: dict[str, Any] = {"Authorization": Omit()}
+    headers: dict[str, Any] = {"Authorization": Omit(), "anthropic-version": API_VERSION}
     if endpoint.api_key:
         headers["X-Api-Key"] = endpoint.api_key
     return AsyncAnthropic(
@@ -36,13 +39,29 @@ def connect(endpoint: Endpoint, http: httpx2.AsyncClient) -> AsyncAnthropic:
     )
 
 
+def request_headers(endpoint: Endpoint) -> dict[str, Any]:
+    return {}
+
+
 async def ask(
     sdk: AsyncAnthropic, endpoint: Endpoint, request: ChatRequest, dialect: Dialect
 ) -> httpx2.Response:
     """Opens the stream and returns the response with its body unread."""
     create = cast("Any", sdk.messages.with_raw_response.create)
-    raw = await create(**_body(request, dialect), timeout=transport_timeout(endpoint))
+    raw = await create(
+        **_body(request, dialect),
+        extra_headers=extra_headers(endpoint),
+        timeout=transport_timeout(endpoint),
+    )
     return cast("httpx2.Response", raw.http_response)
+
+
+def extra_headers(endpoint: Endpoint) -> dict[str, Any]:
+    """The SDK lets a request go without its own Authorization only when told so each time."""
+    from anthropic import Omit
+
+    is_signed = any(name.lower() == "authorization" for name in endpoint.headers)
+    return {} if is_signed else {"Authorization": Omit()}
 
 
 def _body(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from providers.adapters import faults
-from providers.adapters.clients import Client, ClientPool
+from providers.adapters.clients import WIRES, Client, ClientPool
 from providers.adapters.deadline import transport_timeout
 from providers.adapters.endpoint import DiscoveredModel, Endpoint
 from providers.errors import ErrorClass, ExchangeFailed, sanitise
@@ -88,7 +88,10 @@ async def _get(client: Client, endpoint: Endpoint, url: str, query: dict[str, An
 
     options = {
         "params": query,
-        "headers": {"X-Stainless-Raw-Response": "stream"},
+        "headers": {
+            "X-Stainless-Raw-Response": "stream",
+            **WIRES[endpoint.protocol].request_headers(endpoint),
+        },
         "timeout": transport_timeout(endpoint),
     }
     response = await client.sdk.get(url, cast_to=httpx2.Response, options=options)

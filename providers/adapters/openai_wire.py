@@ -23,8 +23,6 @@ def connect(endpoint: Endpoint, http: httpx2.AsyncClient) -> AsyncOpenAI:
 
     # Without these the SDK would send what the environment says to every provider.
     headers: dict[str, Any] = {"OpenAI-Organization": omit, "OpenAI-Project": omit}
-    if not endpoint.api_key:
-        headers["Authorization"] = omit
     return AsyncOpenAI(
         api_key=endpoint.api_key or "",
         admin_api_key="",
@@ -40,6 +38,14 @@ def connect(endpoint: Endpoint, http: httpx2.AsyncClient) -> AsyncOpenAI:
     )
 
 
+def request_headers(endpoint: Endpoint) -> dict[str, Any]:
+    """What every request must say anew: the SDK sends nothing unsigned unless told so each time."""
+    from openai import omit
+
+    signs_itself = any(name.lower() == "authorization" for name in endpoint.headers)
+    return {} if endpoint.api_key or signs_itself else {"Authorization": omit}
+
+
 async def ask(
     sdk: AsyncOpenAI, endpoint: Endpoint, request: ChatRequest, dialect: Dialect
 ) -> httpx2.Response:
@@ -48,8 +54,20 @@ async def ask(
         url = endpoint.base_url.replace("{model}", quote(request.model, safe=""))
         sdk = sdk.with_options(base_url=url)
     create = cast("Any", sdk.chat.completions.with_raw_response.create)
-    raw = await create(**_body(request, dialect), timeout=transport_timeout(endpoint))
+    raw = await create(
+        **_body(request, dialect),
+        extra_headers=request_headers(endpoint),
+        timeout=transport_timeout(endpoint),
+    )
     return cast("httpx2.Response", raw.http_response)
+
+
+def extra_headers(endpoint: Endpoint) -> dict[str, Any]:
+    """Without a key the SDK wants to be told, at every request, that none is meant to be sent."""
+    from openai import omit
+
+    is_signed = endpoint.api_key or any(h.lower() == "authorization" for h in endpoint.headers)
+    return {} if is_signed else {"Authorization": omit}
 
 
 def _body(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
