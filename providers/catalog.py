@@ -15,7 +15,13 @@ Protocol = Literal["openai", "anthropic", "bedrock", "vertex", "azure_openai", "
 FieldKind = Literal["secret", "text", "url", "host_label", "path_part", "headers", "seconds"]
 
 # Exactly the providers of tests/providers/test_conformance.py; a test there compares the two.
-TESTED: frozenset[str] = frozenset()
+TESTED: frozenset[str] = frozenset(
+    {
+        *("openai", "anthropic", "google_vertex", "google_ai_studio", "aws_bedrock"),
+        *("azure_openai", "ollama", "lm_studio", "openrouter", "together_ai", "groq", "mistral"),
+        *("xai", "fireworks_ai", "deepseek", "custom_openai_compatible"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
