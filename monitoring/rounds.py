@@ -61,6 +61,15 @@ def open_manual(now: datetime) -> tuple[Round, bool]:
     return opened, True
 
 
+def describe(opened: Round, is_new: bool) -> str:
+    models = "1 model" if opened.planned == 1 else f"{opened.planned} models"
+    if not is_new:
+        return f"A run over {models} is still under way; this is that one."
+    if not opened.planned:
+        return "No model is enabled for monitoring, so there is nothing to check."
+    return f"A run over {models} is queued."
+
+
 def _open(config: MonitoringConfig, trigger: Round.Trigger, due_at: datetime) -> Round | None:
     monitored = LLM.objects.monitored().order_by().values_list("account")
     sizes: dict[UUID, int] = dict(monitored.annotate(size=Count("pk")))

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils import timezone
+
+from arguslm.api.work import nudge
+from models_app.prompts import PROMPT_PACKS
+from monitoring import rounds
+from monitoring.models import MonitoringConfig, Round, RoundShare, UptimeCheck
+from monitoring.tasks import tick
+
+
+class ConfigForm(forms.ModelForm[MonitoringConfig]):
+    prompt_pack = forms.ChoiceField(
+        choices=[(pack.id, pack.name) for pack in PROMPT_PACKS.values()]
+    )
+
+    class Meta:
+        model = MonitoringConfig
+        fields = [
+            "enabled",
+            "interval_minutes",
+            "prompt_pack",
+            "max_tokens",
+            "global_concurrency",
+            "provider_concurrency",
+        ]
+
+
+@admin.register(MonitoringConfig)
+class MonitoringConfigAdmin(admin.ModelAdmin[MonitoringConfig]):
+    """One row: its list is its page."""
+
+    form = ConfigForm
+    readonly_fields = ["last_run_at", "next_due_at", "updated_at"]
+    change_form_template = "admin/monitoring/config_form.html"
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return redirect("admin:monitoring_monitoringconfig_change", MonitoringConfig.load().pk)
+
+    def save_model(
+        self, request: HttpRequest, obj: MonitoringConfig, form: Any, change: bool
+    ) -> None:
+        obj.change(timezone.now(), **{name: form.cleaned_data[name] for name in form.changed_data})
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: MonitoringConfig | None = None
+    ) -> bool:
+        return False
+
+
+class HistoryAdmin(admin.ModelAdmin[Any]):
+    """Rows that may be read; they go only together with the account or model they belong to."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        # Asked on an account's page as well, about what would be deleted along with it.
+        match = request.resolver_match
+        own_pages = f"{self.opts.app_label}_{self.opts.model_name}_"
+        is_ours = match is not None and (match.url_name or "").startswith(own_pages)
+        return not is_ours and super().has_delete_permission(request, obj)
+
+
+class ShareInline(admin.TabularInline[RoundShare, Round]):
+    model = RoundShare
+    fields = ["account", "status", "crashes", "lease_expires_at", "nudged_at"]
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Round)
+class RoundAdmin(HistoryAdmin):
+    list_display = [
+        "created_at",
+        "trigger",
+        "status",
+        "prompt_pack",
+        "planned",
+        "skipped_slots",
+        "self_offline",
+        "finished_at",
+    ]
+    list_filter = ["status", "trigger", "self_offline", "prompt_pack"]
+    search_fields = ["=id"]
+    inlines = [ShareInline]
+    change_list_template = "admin/monitoring/round_list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        run_now = self.admin_site.admin_view(self.run_now)
+        return [path("run-now", run_now, name="monitoring_round_run_now"), *super().get_urls()]
+
+    def run_now(self, request: HttpRequest) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        opened, is_new = rounds.open_manual(timezone.now())
+        if is_new:
+            nudge(tick)
+        self.message_user(request, rounds.describe(opened, is_new))
+        return redirect("admin:monitoring_round_changelist")
+
+
+@admin.register(UptimeCheck)
+class UptimeCheckAdmin(HistoryAdmin):
+    list_display = [
+        "created_at",
+        "llm",
+        "account",
+        "status",
+        "error_class",
+        "ttft_ms",
+        "total_latency_ms",
+        "tps",
+        "output_tokens",
+    ]
+    list_filter = ["status", "error_class", "counts_for_uptime", "prompt_pack", "llm__account"]
+    list_select_related = ["llm__account"]
+    search_fields = ["llm__upstream_id", "llm__custom_name", "error"]
+
+    @admin.display(description="Account", ordering="llm__account__display_name")
+    def account(self, check: UptimeCheck) -> str:
+        return check.llm.account.display_name
