@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
+from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
 from rest_framework import serializers
 from rest_framework.utils.encoders import JSONEncoder
@@ -55,9 +56,24 @@ def json_document(
     yield "\n]}\n"
 
 
+class Download(StreamingHttpResponse):
+    """Goes out chunk by chunk under ASGI too, where Django would collect all chunks first."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        assert not self.is_async
+        chunks: Iterator[bytes] = iter(cast("Iterator[bytes]", self.streaming_content))
+
+        def following() -> bytes | None:
+            return next(chunks, None)
+
+        # Thread-sensitive: the thread of this request, to which the database connection belongs.
+        while (chunk := await sync_to_async(following)()) is not None:
+            yield chunk
+
+
 def download(lines: Iterable[str], *, kind: str, name: str) -> StreamingHttpResponse:
     types = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
-    response = StreamingHttpResponse(_chunks(lines), content_type=types[kind])
+    response = Download(_chunks(lines), content_type=types[kind])
     response["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
     return response
 
