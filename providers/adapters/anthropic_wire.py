@@ -27,16 +27,20 @@ def connect(endpoint: Endpoint, http: httpx2.AsyncClient) -> AsyncAnthropic:
     headers: dict[str, Any] = {"Authorization": Omit(), "anthropic-version": API_VERSION}
     if endpoint.api_key:
         headers["X-Api-Key"] = endpoint.api_key
-    return AsyncAnthropic(
+    headers |= endpoint.headers
+    sdk = AsyncAnthropic(
         api_key=endpoint.api_key or "none",
         webhook_key="",
         base_url=endpoint.base_url.rstrip("/").removesuffix("/v1"),
-        default_headers=headers | dict(endpoint.headers),
+        default_headers=headers,
         default_query=dict(endpoint.query),
         max_retries=0,
         open_telemetry=False,
         http_client=http,
     )
+    # The constructor adds ANTHROPIC_CUSTOM_HEADERS of the environment to whatever it is given.
+    sdk._custom_headers = headers
+    return sdk
 
 
 def request_headers(endpoint: Endpoint) -> dict[str, Any]:

@@ -23,19 +23,23 @@ def connect(endpoint: Endpoint, http: httpx2.AsyncClient) -> AsyncOpenAI:
 
     # Without these the SDK would send what the environment says to every provider.
     headers: dict[str, Any] = {"OpenAI-Organization": omit, "OpenAI-Project": omit}
-    return AsyncOpenAI(
+    headers |= endpoint.headers
+    sdk = AsyncOpenAI(
         api_key=endpoint.api_key or "",
         admin_api_key="",
         organization="",
         project="",
         webhook_secret="",
         base_url=endpoint.base_url,
-        default_headers=headers | dict(endpoint.headers),
+        default_headers=headers,
         default_query=dict(endpoint.query),
         max_retries=0,
         http_client=http,
         _enforce_credentials=False,
     )
+    # The constructor adds OPENAI_CUSTOM_HEADERS of the environment to whatever it is given.
+    sdk._custom_headers = headers
+    return sdk
 
 
 def request_headers(endpoint: Endpoint) -> dict[str, Any]:
@@ -52,7 +56,9 @@ async def ask(
     """Opens the stream and returns the response with its body unread."""
     if "{model}" in endpoint.base_url:
         url = endpoint.base_url.replace("{model}", quote(request.model, safe=""))
+        headers = sdk._custom_headers
         sdk = sdk.with_options(base_url=url)
+        sdk._custom_headers = headers
     create = cast("Any", sdk.chat.completions.with_raw_response.create)
     raw = await create(
         **_body(request, dialect),

@@ -82,7 +82,7 @@ class SseSplitter:
     def _dispatch(self, at_ns: int, *, is_complete: bool) -> list[SseEvent]:
         data, name = self._data, self._name
         self._data, self._name = [], b""
-        if not data:
-            return []
+        if not any(data):
+            return []  # some servers keep the connection alive with empty events
         text = b"\n".join(data).decode("utf-8", "replace")
         return [SseEvent(at_ns, text, name.decode("utf-8", "replace"), is_complete)]
