@@ -14,7 +14,6 @@ from providers.errors import ErrorClass, ExchangeFailed
 from providers.measurement import Outcome
 from tests.providers.vendor_cases import (
     CASES,
-    DONE,
     KEY,
     MODEL,
     NO_MAX_TOKENS,
@@ -22,11 +21,16 @@ from tests.providers.vendor_cases import (
     Case,
     unknown_field,
 )
-from tests.providers.vendor_server import Asked, Refusal, Vendor, vendor_at_work
+from tests.providers.vendor_server import DONE, Asked, Refusal, Vendor, vendor_at_work
 
 REQUEST = ChatRequest(model=MODEL, prompt="Hi", max_tokens=32)
 every_case = pytest.mark.parametrize("provider_type", CASES)
 AUTH_HEADERS = {"authorization", "api-key", "x-api-key"}
+SDK_VARIABLES = (
+    *("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"),
+    *("OPENAI_BASE_URL", "OPENAI_CUSTOM_HEADERS", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+    *("ANTHROPIC_BASE_URL", "ANTHROPIC_CUSTOM_HEADERS"),
+)
 OWN_HEADERS = {"openai-organization", "openai-project"}
 
 
@@ -61,8 +65,8 @@ def test_the_tested_providers_are_exactly_those_of_this_suite() -> None:
 async def test_the_request_is_the_one_the_vendor_documents(
     provider_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
-        monkeypatch.setenv(name, "from-the-environment")
+    for name in SDK_VARIABLES:
+        monkeypatch.setenv(name, "X-Leak: from-the-environment")
     case = CASES[provider_type]
     vendor = make_vendor(case)
 
@@ -130,7 +134,10 @@ async def test_a_stream_that_breaks_off_is_truncated(provider_type: str) -> None
     assert outcome.failure.error_class is ErrorClass.TRUNCATED
 
 
-async def test_a_classic_azure_deployment_stands_in_the_url() -> None:
+async def test_a_classic_azure_deployment_stands_in_the_url(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Leak: from-the-environment")
     case = CASES["azure_openai"]
     credentials = case.credentials | {"api_version": "2024-10-21"}
     vendor = make_vendor(case)
@@ -147,6 +154,7 @@ async def test_a_classic_azure_deployment_stands_in_the_url() -> None:
     )
     assert models.url == f"{root}/models?api-version=2024-10-21"
     assert identity_of(chat) == identity_of(models) == {"api-key": KEY}
+    assert "x-leak" not in chat.headers
 
 
 async def test_refused_stream_options_are_left_out_and_the_refusal_is_told() -> None:
@@ -175,6 +183,16 @@ async def test_a_server_without_a_key_is_asked_without_one() -> None:
     await ask("custom_openai_compatible", vendor, {"base_url": "http://box:8000/v1"})
 
     assert identity_of(vendor.asked[0]) == {}
+
+
+@pytest.mark.parametrize("key", [{}, {"api_key": KEY}])
+async def test_an_authorization_header_of_the_account_replaces_the_key(key: dict[str, str]) -> None:
+    vendor = make_vendor(CASES["custom_openai_compatible"])
+    given = {"base_url": "http://box:8000/v1", "headers": {"authorization": "Basic am9lOnB3"}}
+
+    await ask("custom_openai_compatible", vendor, given | key)
+
+    assert identity_of(vendor.asked[0]) == {"authorization": "Basic am9lOnB3"}
 
 
 async def test_reasoning_comes_before_the_answer() -> None:

@@ -75,7 +75,10 @@ class Vendor:
 
 async def _read(head: str, reader: asyncio.StreamReader) -> Asked:
     first, *lines = head.strip().split("\r\n")
-    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    headers: dict[str, str] = {}
+    for name, value in (line.split(": ", 1) for line in lines):
+        assert name.lower() not in headers, f"{name} was sent twice"
+        headers[name.lower()] = value
     method, target, _ = first.split(" ")
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     return Asked(method, headers["host"] + target, headers, json.loads(body) if body else None)
