@@ -34,7 +34,7 @@ class Resolver:
         self._lookups: dict[Origin, asyncio.Task[list[Address]]] = {}
 
     async def addresses(self, origin: Origin) -> list[Address]:
-        """In the order of RFC 8305: families take turns. Raises ``socket.gaierror``."""
+        """In the order to try them. Raises ``socket.gaierror``."""
         lookup = self._lookups.get(origin)
         if lookup is None:
             lookup = asyncio.create_task(_lookup(origin))
@@ -105,9 +105,14 @@ async def _lookup(origin: Origin) -> list[Address]:
         found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
     except UnicodeError as exc:
         raise socket.gaierror(socket.EAI_NONAME, "The host name is not valid") from exc
-    first = [(int(family), address) for family, _, _, _, address in found]
-    same = [item for item in first if item[0] == first[0][0]]
-    other = [item for item in first if item[0] != first[0][0]]
+    return by_turns([(int(family), address) for family, _, _, _, address in found])
+
+
+def by_turns(addresses: list[Address]) -> list[Address]:
+    """The families take turns, the preferred one first (RFC 8305, section 4)."""
+    preferred = addresses[0][0]
+    same = [item for item in addresses if item[0] == preferred]
+    other = [item for item in addresses if item[0] != preferred]
     turns = itertools.chain.from_iterable(itertools.zip_longest(same, other))
     return [item for item in turns if item is not None]
 

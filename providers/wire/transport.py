@@ -191,6 +191,7 @@ class ArgusTransport(httpx2.AsyncBaseTransport):
     def _context(self) -> ssl.SSLContext:
         if self._ssl_context is None:
             self._ssl_context = trusting_context()
+        self._ssl_context.set_alpn_protocols(["http/1.1"])
         return self._ssl_context
 
     def _bind(self) -> None:

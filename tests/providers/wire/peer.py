@@ -85,6 +85,11 @@ class Peer:
         peer = cls(server, port, "https" if context else "http", shown)
         return peer
 
+    async def visited(self) -> int:
+        """Connections accepted, after those on their way have arrived."""
+        await asyncio.sleep(0.02)
+        return len(self.visits)
+
     async def stop(self) -> None:
         self.server.close()
         for task in self.tasks:
