@@ -92,6 +92,7 @@ class ClientPool:
         if known is not None:
             self._clients.move_to_end(key)
             return known, []
+        endpoint.check_sendable()
         evicted = self._retire(self._outdated(endpoint))
         client = self._clients[key] = self._build(endpoint)
         return client, evicted

@@ -13,6 +13,10 @@ TokenParam = Literal["max_tokens", "max_completion_tokens"]
 PUBLIC_HEADERS = frozenset({"accept", "anthropic-beta", "anthropic-version", "content-type"})
 
 
+class Unsendable(Exception):
+    """The endpoint cannot be put into an HTTP request; says why in a sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A provider account as the wire sees it.
@@ -60,6 +64,14 @@ class Endpoint:
         values += [v for name, v in self.headers.items() if name.lower() not in PUBLIC_HEADERS]
         bare = [value.split(" ", 1)[-1] for value in values]
         return tuple({value for value in [*values, *bare] if len(value) >= 6})
+
+    def check_sendable(self) -> None:
+        """Raises Unsendable; libraries differ in what they let through or send elsewhere."""
+        if not self.host or not self.base_url.startswith(("http://", "https://")):
+            raise Unsendable("The base URL is no http:// or https:// address.")
+        values = [self.api_key or "", *self.headers, *self.headers.values()]
+        if not all(value.isascii() and value.isprintable() for value in values):
+            raise Unsendable("The API key or a header has characters that HTTP cannot carry.")
 
     @property
     def connection_key(self) -> tuple[Any, ...]:

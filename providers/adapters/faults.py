@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from providers.adapters.endpoint import Endpoint
+from providers.adapters.endpoint import Endpoint, Unsendable
 from providers.adapters.refusals import Refused
 from providers.errors import ErrorClass, Failure, sanitise
 
@@ -183,9 +183,8 @@ def _of_no_answer(chain: list[BaseException], endpoint: Endpoint) -> Failure | N
             case httpx2.LocalProtocolError() | httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
                 sentence = "The address or a header of this account cannot be sent as HTTP."
                 return failure(endpoint, ErrorClass.BAD_REQUEST, sentence)
-            case UnicodeError():
-                sentence = "The API key or a header has characters that HTTP cannot carry."
-                return failure(endpoint, ErrorClass.BAD_REQUEST, sentence)
+            case Unsendable():
+                return failure(endpoint, ErrorClass.BAD_REQUEST, str(error))
             case httpx2.RemoteProtocolError() if not _CLOSED.search(str(error)):
                 sentence = f"{endpoint.host} does not speak HTTP."
                 return failure(endpoint, ErrorClass.MALFORMED, sentence)
