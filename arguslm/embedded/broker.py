@@ -89,6 +89,7 @@ class Broker:
             "protected-mode yes\n"
             "daemonize no\n"
             f"dir {directory}\n"
+            "loglevel warning\n"
             "appendonly yes\n"
             "appendfsync everysec\n"
             'save ""\n'
