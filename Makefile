@@ -41,7 +41,7 @@ check:
 	@$(DEV_ENVIRONMENT)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy .
+	$(PYTHON) -m mypy .
 	.venv/bin/lint-imports
 	$(MANAGE) check
 	$(MANAGE) makemigrations --check --dry-run
