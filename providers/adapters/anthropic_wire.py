@@ -44,7 +44,11 @@ def connect(endpoint: Endpoint, http: httpx2.AsyncClient) -> AsyncAnthropic:
 
 
 def request_headers(endpoint: Endpoint) -> dict[str, Any]:
-    return {}
+    """The SDK lets a request go without its own Authorization only when told so each time."""
+    from anthropic import Omit
+
+    is_signed = any(name.lower() == "authorization" for name in endpoint.headers)
+    return {} if is_signed else {"Authorization": Omit()}
 
 
 async def ask(
@@ -54,18 +58,10 @@ async def ask(
     create = cast("Any", sdk.messages.with_raw_response.create)
     raw = await create(
         **_body(request, dialect),
-        extra_headers=extra_headers(endpoint),
+        extra_headers=request_headers(endpoint),
         timeout=transport_timeout(endpoint),
     )
     return cast("httpx2.Response", raw.http_response)
-
-
-def extra_headers(endpoint: Endpoint) -> dict[str, Any]:
-    """The SDK lets a request go without its own Authorization only when told so each time."""
-    from anthropic import Omit
-
-    is_signed = any(name.lower() == "authorization" for name in endpoint.headers)
-    return {} if is_signed else {"Authorization": Omit()}
 
 
 def _body(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
@@ -76,5 +72,6 @@ def _body(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
         "max_tokens": request.max_tokens,
     }
     if request.temperature is not None and dialect.temperature:
-        body["temperature"] = request.temperature
+        # The SDK of today knows no temperature any more; API_VERSION still does.
+        body["extra_body"] = {"temperature": request.temperature}
     return body

@@ -68,14 +68,6 @@ async def ask(
     return cast("httpx2.Response", raw.http_response)
 
 
-def extra_headers(endpoint: Endpoint) -> dict[str, Any]:
-    """Without a key the SDK wants to be told, at every request, that none is meant to be sent."""
-    from openai import omit
-
-    is_signed = endpoint.api_key or any(h.lower() == "authorization" for h in endpoint.headers)
-    return {} if is_signed else {"Authorization": omit}
-
-
 def _body(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": request.model,

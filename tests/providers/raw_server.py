@@ -85,7 +85,7 @@ async def _play(script: Script, writer: asyncio.StreamWriter) -> None:
 
 def make_status(status: int, body: Any = None, **headers: str) -> list[Step]:
     """A whole answer with a status, its body as JSON unless it is bytes already."""
-    payload = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
+    payload = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
     lines = [f"HTTP/1.1 {status} Status", f"content-length: {len(payload)}", "connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return ["\r\n".join(lines).encode() + b"\r\n\r\n" + payload]
