@@ -36,7 +36,9 @@ def text(words: str) -> bytes:
 
 
 def thought(words: str) -> bytes:
-    return typed("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": words})
+    return typed(
+        "content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": words}
+    )
 
 
 def start(**usage: int) -> bytes:

@@ -66,7 +66,7 @@ def test_broken_utf8_is_replaced_and_not_raised() -> None:
 
 
 STREAM = (
-    "\ufeff: hello\r\n\r\nevent: delta\r\ndata: {\"t\": \"häß\"}\r\n\r\ndata: one\ndata: two\n\n"
+    '\ufeff: hello\r\n\r\nevent: delta\r\ndata: {"t": "häß"}\r\n\r\ndata: one\ndata: two\n\n'
     "data: 🙂\r\rdata\n\ndata: [DONE]\n\n"
 ).encode()
 

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from providers.adapters import ChatRequest, ClientPool, Endpoint, exchange, warm_up
+from tests.providers.raw_server import DONE, HEAD, STOP, make_delta, make_good, raw_server
+
+KEY = "sk-test-Ab12Cd34Ef56Gh78"
+
+
+def make_endpoint(name: str = "a", key: str = KEY, identity: str = "") -> Endpoint:
+    return Endpoint("test", f"http://{name}.example/v1", api_key=key, identity=identity)
+
+
+def test_an_endpoint_shows_neither_key_nor_login() -> None:
+    login = Endpoint(
+        "custom",
+        "https://user:hunter22@llm.example:8443/v1?k=v",
+        api_key=KEY,
+        headers={"Authorization": "Bearer hunter33"},
+        query={"key": "hunter44"},
+    )
+
+    assert repr(login) == "Endpoint('custom', 'openai', 'llm.example:8443')"
+    assert {KEY, "hunter33", "hunter44"} <= set(login.secrets)
+
+
+def test_an_unreadable_address_has_no_host() -> None:
+    assert Endpoint("custom", "http://[bad").host == ""
+
+
+async def test_one_endpoint_has_one_client_whatever_its_limits() -> None:
+    pool = ClientPool()
+    async with pool.lease(make_endpoint()) as first:
+        pass
+    async with pool.lease(replace(make_endpoint(), ttft_timeout_s=1.0)) as second:
+        assert second is first
+    async with pool.lease(make_endpoint("b")) as other:
+        assert other is not first
+    await pool.close()
+
+
+async def test_changed_credentials_retire_the_old_client() -> None:
+    pool = ClientPool()
+    async with pool.lease(make_endpoint(key="old-key", identity="account 1")) as old:
+        pass
+    async with pool.lease(make_endpoint(key="other-key", identity="account 2")) as other:
+        pass
+    async with pool.lease(make_endpoint(key="new-key", identity="account 1")):
+        pass
+
+    assert old.http.is_closed
+    assert not other.http.is_closed
+    assert len(pool) == 2
+    await pool.close()
+
+
+async def test_the_least_recently_used_client_goes_first() -> None:
+    pool = ClientPool(limit=2)
+    for name in ("a", "b", "a", "c"):
+        async with pool.lease(make_endpoint(name)) as client:
+            if name == "b":
+                dropped = client
+    assert len(pool) == 2
+    assert dropped.http.is_closed
+    await pool.close()
+
+
+async def test_a_client_in_use_is_closed_only_after_its_last_lease() -> None:
+    pool = ClientPool(limit=1)
+    async with pool.lease(make_endpoint("a")) as busy:
+        async with pool.lease(make_endpoint("b")):
+            assert not busy.http.is_closed
+    assert busy.http.is_closed
+    await pool.close()
+
+
+async def test_an_evicted_client_finishes_its_stream() -> None:
+    pool = ClientPool(limit=1)
+    async with raw_server([HEAD, make_delta(content="x"), 0.2, STOP, DONE]) as slow:
+        endpoint = Endpoint("test", f"{slow.url}/v1", api_key=KEY)
+        task = asyncio.create_task(exchange(endpoint, ChatRequest("m", "p"), clients=pool))
+        await asyncio.sleep(0.1)
+        async with pool.lease(make_endpoint("b")):
+            outcome = await task
+
+    assert outcome.ok
+    await pool.close()
+
+
+async def test_closing_the_pool_closes_its_clients() -> None:
+    pool = ClientPool()
+    async with pool.lease(make_endpoint()) as client:
+        pass
+    await pool.close()
+
+    assert client.http.is_closed
+    assert len(pool) == 0
+
+
+def test_a_pool_refuses_a_second_event_loop() -> None:
+    pool = ClientPool()
+
+    async def lease() -> None:
+        async with pool.lease(make_endpoint()):
+            pass
+
+    async def lease_and_close() -> None:
+        await lease()
+        await pool.close()
+
+    asyncio.run(lease_and_close())
+    with pytest.raises(RuntimeError, match="one event loop"):
+        asyncio.run(lease())
+
+
+async def test_a_calibrated_bias_widens_the_error_bar() -> None:
+    pool = ClientPool()
+    pool.set_calibration(bias_ms=-7.0)
+    async with raw_server(make_good()) as server:
+        endpoint = Endpoint("test", f"{server.url}/v1", api_key=KEY)
+        outcome = await exchange(endpoint, ChatRequest("m", "p"), clients=pool)
+
+    assert outcome.figures()["uncertainty_ms"] >= 7.0
+    await pool.close()
+
+
+async def test_a_blocked_loop_shows_in_the_record() -> None:
+    pool = ClientPool()
+    async with raw_server([HEAD, 0.1, make_delta(content="x"), 0.2, STOP, DONE]) as server:
+        endpoint = Endpoint("test", f"{server.url}/v1", api_key=KEY)
+        await exchange(endpoint, ChatRequest("m", "p"), clients=pool)
+        task = asyncio.create_task(exchange(endpoint, ChatRequest("m", "p"), clients=pool))
+        await asyncio.sleep(0.2)
+        _block_the_loop_for(0.05)
+        figures = (await task).figures()
+
+    assert 30 <= figures["uncertainty_ms"] <= 90
+    assert "client_lag" in figures["quality_flags"]
+    await pool.close()
+
+
+def _block_the_loop_for(seconds: float) -> None:
+    import time
+
+    time.sleep(seconds)
+
+
+async def test_warming_up_asks_over_both_wires_without_a_network() -> None:
+    pool = ClientPool()
+    outcomes = await warm_up(pool)
+
+    assert [outcome.text for outcome in outcomes] == ["warm", "warm"]
+    assert all(outcome.ok for outcome in outcomes)
+    await pool.close()
