@@ -85,6 +85,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 3600,
     "socket_timeout": 5,
     "socket_connect_timeout": 5,
+    # Publishing to a broker that is away fails at once (default: after 6 s); sweeps make up for it.
+    "max_retries": 0,
     "global_keyprefix": "arguslm.",
 }
 CELERY_TASK_IGNORE_RESULT = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.models import BenchmarkResult
@@ -16,6 +17,11 @@ NEVER_NULL = (
     "input_tokens",
     "output_tokens",
 )
+
+
+def written(moment: datetime) -> str:
+    """ISO 8601 in UTC, as the rest of the API writes times."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def figures_of(result: BenchmarkResult) -> dict[str, Any]:
@@ -37,6 +43,6 @@ def result_document(result: BenchmarkResult, model_name: str) -> dict[str, Any]:
         "estimated_cost": measurement["estimated_cost"],
         "error": result.error,
         "error_class": result.error_class,
-        "created_at": result.created_at.isoformat().replace("+00:00", "Z"),
+        "created_at": written(result.created_at),
         "measurement": measurement,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Generic, TypeVar
@@ -58,7 +58,7 @@ async def run(
     warm_up: Callable[[UUID], Awaitable[object]] | None = None,
     concurrency_per_llm: int = 1,
     max_in_flight: int = MAX_IN_FLIGHT,
-) -> AsyncIterator[Finished[T]]:
+) -> AsyncGenerator[Finished[T], None]:
     """Yields each outcome as it comes; a wave starts when the one before it has ended.
 
     Steps start in the given order, at most `max_in_flight` at a time. Closing the iterator, or

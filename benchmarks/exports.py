@@ -6,7 +6,7 @@ from typing import Any
 from django.http import StreamingHttpResponse
 
 from arguslm.api.exports import csv_lines, download, json_document
-from benchmarks.documents import figures_of
+from benchmarks.documents import figures_of, written
 from benchmarks.models import BenchmarkRun
 from models_app.models import LLM, Measured
 
@@ -45,7 +45,7 @@ def rows(run: BenchmarkRun) -> Iterator[dict[str, Any]]:
             "model_name": llm.name,
             "provider": llm.account.provider_type,
             "error": result.error,
-            "timestamp": result.created_at.isoformat(),
+            "timestamp": written(result.created_at),
             "model_id": str(llm.pk),
             "iteration": result.iteration,
             "ordinal": result.ordinal,

@@ -135,7 +135,7 @@ class MeasurementOutput(serializers.ModelSerializer[BenchmarkResult]):
         fields = list(Measured.FIGURES)
 
 
-class ResultOutput(serializers.Serializer[BenchmarkResult]):
+class ResultOutput(serializers.Serializer[Any]):
     """In the six figures at this level an unknown value is 0; `measurement` has it as null."""
 
     id = serializers.UUIDField()
@@ -173,11 +173,10 @@ class ResultList(serializers.Serializer[Any]):
 
 def _spread(metric: str) -> type[serializers.Serializer[Any]]:
     percents = [f"p{percent}" for percent in PERCENTS[metric]]
-    value = {"allow_null": True}
     flags = {name: serializers.BooleanField() for name in percents}
     fields: dict[str, Any] = {
         "n": serializers.IntegerField(),
-        **{name: serializers.FloatField(**value) for name in [*percents, "min", "max"]},
+        **{n: serializers.FloatField(allow_null=True) for n in [*percents, "min", "max"]},
         "indicative": serializers.BooleanField(help_text="Fewer than five values."),
         "reliable": type(f"Reliable_{metric}", (serializers.Serializer,), flags)(),
     }

@@ -14,3 +14,6 @@ os.environ["ARGUSLM_DATA_DIR"] = tempfile.mkdtemp(prefix="arguslm-tests-")
 register(shutil.rmtree, os.environ["ARGUSLM_DATA_DIR"], ignore_errors=True)
 
 from arguslm.settings import *  # noqa: E402, F403 - after the environment is set
+
+# A file, as in production: threads that share a database in memory meet locks that do not wait.
+DATABASES["default"]["TEST"] = {"NAME": os.path.join(DATA_DIR, "tests.sqlite3")}  # noqa: F405
