@@ -23,7 +23,7 @@ async def clients() -> AsyncIterator[ClientPool]:
 
 
 def make_endpoint(url: str, **given: Any) -> Endpoint:
-    defaults = {"api_key": KEY, "ttft_timeout_s": 2, "total_timeout_s": 4}
+    defaults: dict[str, Any] = {"api_key": KEY, "ttft_timeout_s": 2, "total_timeout_s": 4}
     return Endpoint("anthropic", url, "anthropic", **(defaults | given))
 
 

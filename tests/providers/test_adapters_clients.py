@@ -71,10 +71,11 @@ async def test_the_least_recently_used_client_goes_first() -> None:
 
 async def test_a_client_in_use_is_closed_only_after_its_last_lease() -> None:
     pool = ClientPool(limit=1)
-    async with pool.lease(make_endpoint("a")) as busy:
-        async with pool.lease(make_endpoint("b")):
-            assert not busy.http.is_closed
-    assert busy.http.is_closed
+    async with pool.lease(make_endpoint("a")) as busy, pool.lease(make_endpoint("b")):
+        states = [busy.http.is_closed]
+    states.append(busy.http.is_closed)
+
+    assert states == [False, True]
     await pool.close()
 
 

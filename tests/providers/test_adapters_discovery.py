@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from providers.adapters import ClientPool, DiscoveredModel, Endpoint, list_models
+from providers.adapters.endpoint import Protocol
 from providers.errors import ExchangeFailed
 from tests.providers.raw_server import make_status, raw_server
 
@@ -135,12 +136,12 @@ async def test_a_provider_without_a_list_has_the_known_models() -> None:
 )
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
 async def test_a_bad_list_says_what_is_wrong(
-    clients: ClientPool, protocol: str, status: int, body: Any, error_class: str, words: str
+    clients: ClientPool, protocol: Protocol, status: int, body: Any, error_class: str, words: str
 ) -> None:
-    with pytest.raises(ExchangeFailed) as caught:
-        payload = body if isinstance(body, bytes) else json.dumps(body).encode()
-        async with raw_server(make_status(status, payload)) as server:
-            endpoint = Endpoint("test", server.url, protocol, api_key=KEY)  # type: ignore[arg-type]
+    payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+    async with raw_server(make_status(status, payload)) as server:
+        endpoint = Endpoint("test", server.url, protocol, api_key=KEY)
+        with pytest.raises(ExchangeFailed) as caught:
             await list_models(endpoint, clients=clients)
 
     failure = caught.value.failure
@@ -149,9 +150,9 @@ async def test_a_bad_list_says_what_is_wrong(
 
 
 async def test_a_list_that_does_not_come_is_a_timeout(clients: ClientPool) -> None:
-    with pytest.raises(ExchangeFailed, match=r"within 0\.2 s"):
-        async with raw_server([3.0]) as server:
-            endpoint = Endpoint("test", server.url, api_key=KEY, total_timeout_s=0.2)
+    async with raw_server([3.0]) as server:
+        endpoint = Endpoint("test", server.url, api_key=KEY, total_timeout_s=0.2)
+        with pytest.raises(ExchangeFailed, match=r"within 0\.2 s"):
             await list_models(endpoint, clients=clients)
 
 

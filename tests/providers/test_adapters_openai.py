@@ -41,7 +41,8 @@ def make_endpoint(url: str, **given: Any) -> Endpoint:
 
 
 def make_request(**given: Any) -> ChatRequest:
-    return ChatRequest(**({"model": "m", "prompt": "Say three words.", "max_tokens": 9} | given))
+    defaults: dict[str, Any] = {"model": "m", "prompt": "Say three words.", "max_tokens": 9}
+    return ChatRequest(**(defaults | given))
 
 
 async def ask(clients: ClientPool, script: Script, **given: Any) -> Outcome:
@@ -139,7 +140,7 @@ async def test_a_reused_connection_has_no_connect_time(clients: ClientPool) -> N
 
 
 async def test_thinking_comes_before_the_first_answer(clients: ClientPool) -> None:
-    script = [HEAD, make_delta(reasoning_content="hm"), 0.05, *make_good("so")[1:]]
+    script: Script = [HEAD, make_delta(reasoning_content="hm"), 0.05, *make_good("so")[1:]]
     figures = (await ask(clients, script)).figures()
 
     assert figures["ttfa_ms"] >= figures["ttft_ms"] + 40

@@ -22,7 +22,7 @@ def make_measurement(*at_ms: float, output: int | None = None, **more: Any) -> M
     """Chunks arrive at these milliseconds after the send stamp, one token each by default."""
     counts = {"output": len(at_ms) if output is None else output, "source": "usage"}
     tokens = TokenCounts(**(counts | more.pop("tokens", {})))
-    given = {"send_ns": SEND, "chunks": make_chunks(*at_ms), "tokens": tokens}
+    given: dict[str, Any] = {"send_ns": SEND, "chunks": make_chunks(*at_ms), "tokens": tokens}
     return Measurement(**(given | more))
 
 
