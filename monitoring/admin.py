@@ -83,6 +83,7 @@ class HistoryAdmin(admin.ModelAdmin[Any]):
 class ShareInline(admin.TabularInline[RoundShare, Round]):
     model = RoundShare
     fields = ["account", "status", "crashes", "lease_expires_at", "nudged_at"]
+    readonly_fields = ["account", "status", "crashes", "lease_expires_at", "nudged_at"]
     extra = 0
     can_delete = False
 

@@ -10,14 +10,7 @@ from uuid import UUID
 
 from models_app.probe import Target, probe
 from models_app.prompts import PromptPack
-from monitoring.status import (
-    DEFAULT_CONFIRMATION,
-    Attempt,
-    CheckResult,
-    Confirmation,
-    Retry,
-    next_step,
-)
+from monitoring.status import Attempt, CheckResult, Confirmation, Retry, next_step
 from providers.adapters import ClientPool
 from providers.measurement import Outcome, now_ns
 
@@ -32,7 +25,7 @@ class Plan:
     max_tokens: int
     account_limit: int
     global_limit: int
-    confirmation: Confirmation = DEFAULT_CONFIRMATION
+    confirmation: Confirmation
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -17,6 +19,8 @@ from monitoring.models import (
     Round,
     UptimeCheck,
 )
+
+_DATE_ALONE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class ConfigOutput(serializers.ModelSerializer[MonitoringConfig]):
@@ -159,11 +163,22 @@ class CheckQuery(serializers.Serializer[Any]):
     offset = offset_field()
 
 
+class LastMoment(Moment):
+    """A date without a time means the whole of that day."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        found = super().to_internal_value(value)
+        is_whole_day = isinstance(value, str) and _DATE_ALONE.fullmatch(value)
+        if not is_whole_day:
+            return found
+        return found.replace(hour=23, minute=59, second=59, microsecond=999_999)
+
+
 class ExportQuery(serializers.Serializer[Any]):
     format = format_field()
     model_id = serializers.UUIDField(required=False, help_text="Our id of the model.")
     start_date = Moment(required=False)
-    end_date = Moment(required=False)
+    end_date = LastMoment(required=False, help_text="A date without a time: all of that day.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         start, end = attrs.get("start_date"), attrs.get("end_date")

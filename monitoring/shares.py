@@ -21,7 +21,7 @@ from models_app.prompts import PROMPT_PACKS
 from monitoring import rounds
 from monitoring.models import MonitoringConfig, RoundShare
 from monitoring.probing import Permits, Plan, Probed, Probing, attempt_of
-from monitoring.status import classify
+from monitoring.status import DEFAULT_CONFIRMATION, classify
 from monitoring.writer import FLUSH_S, Writer
 from providers.adapters import Endpoint
 from providers.errors import ErrorClass, ExchangeFailed, Failure
@@ -118,6 +118,7 @@ def _plan(share: RoundShare, account: ProviderAccount) -> Plan:
         max_tokens=share.round.max_tokens,
         account_limit=account.concurrency_limit or config.provider_concurrency,
         global_limit=config.global_concurrency,
+        confirmation=DEFAULT_CONFIRMATION,
     )
 
 
