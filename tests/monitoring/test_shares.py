@@ -321,6 +321,7 @@ def test_a_model_switched_off_while_it_waits_for_its_turn_is_not_asked(
     assert probed(simulator, waiting) == []
 
 
+@pytest.mark.django_db(transaction=True)
 def test_results_wait_for_a_database_that_is_away(
     make_simulated: AccountMaker, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
