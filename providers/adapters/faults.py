@@ -14,11 +14,15 @@ from providers.errors import ErrorClass, Failure, sanitise
 
 _BAD_KEY = re.compile(r"(?i)api_key_invalid|api key not valid|(?:invalid|incorrect) api key")
 _NO_MONEY = re.compile(
-    r"(?i)insufficient_quota|credit balance is too low|insufficient (?:credit|balance)"
+    r"(?i)insufficient_quota|billing_error|credit balance is too low"
+    r"|insufficient (?:credit|balance)"
 )
 _NO_MODEL = re.compile(r"model_not_found|DeploymentNotFound")
 _CLOSED = re.compile(r"(?i)disconnect|closed the connection")
-_FILTERED = re.compile(r'"code"\s*:\s*"content_filter"')
+_FILTERED = re.compile(
+    r'(?i)"code"\s*:\s*"content_filter"|content (?:filter(?:ing)?|management) policy'
+    r"|by (?:the|our) content filter"
+)
 
 _STATUS_CLASS = {
     401: ErrorClass.AUTH,

@@ -166,7 +166,7 @@ async def test_without_usage_the_tokens_are_estimated_and_flagged(clients: Clien
 async def test_usage_on_every_chunk_is_cumulative_and_never_summed(clients: ClientPool) -> None:
     usages = [{"prompt_tokens": 5, "completion_tokens": n} for n in (4, 8, 12)]
     chunks = [make_delta(content="word " * 4, usage=usage) for usage in usages]
-    steps = [HEAD, chunks[0], 0.02, chunks[1], 0.02, chunks[2], STOP, DONE]
+    steps: Script = [HEAD, chunks[0], 0.02, chunks[1], 0.02, chunks[2], STOP, DONE]
     outcome = await ask(clients, steps)
 
     assert outcome.figures()["output_tokens"] == 12
@@ -192,7 +192,13 @@ async def test_cached_and_hidden_tokens_are_told_apart(clients: ClientPool) -> N
         prompt_tokens_details={"cached_tokens": 40},
         completion_tokens_details={"reasoning_tokens": 25},
     )
-    steps = [HEAD, *(s for w in "abcde" for s in (make_delta(content=w), 0.005)), STOP, usage, DONE]
+    steps: list[Step] = [
+        HEAD,
+        *(s for w in "abcde" for s in (make_delta(content=w), 0.005)),
+        STOP,
+        usage,
+        DONE,
+    ]
     figures = (await ask(clients, steps)).figures()
 
     assert (figures["input_tokens"], figures["cached_tokens"]) == (50, 40)
