@@ -17,6 +17,7 @@ from tests.providers.raw_server import (
     HEAD,
     STOP,
     Script,
+    Step,
     make_delta,
     make_event,
     make_good,
