@@ -57,7 +57,7 @@ class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             run_id, after = self._asked()
             async with feed_of(run_id) as feed:
                 await self._follow(feed, after)
-            await self.close(CLOSE_DONE)
+                await self.close(CLOSE_DONE)
         except Refused as exc:
             await self.close(exc.code, exc.reason)
         except Exception:  # whatever it is, the watcher must not wait for ever

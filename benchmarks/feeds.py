@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 from uuid import UUID
 
 from channels.db import database_sync_to_async
@@ -18,6 +19,7 @@ from benchmarks.events import Page, page_after
 log = logging.getLogger(__name__)
 
 LOOK_S = 2.0
+CANCEL_AGAIN_S = 0.05
 BROKER_TROUBLE = (RedisError, OSError, asyncio.TimeoutError)
 
 
@@ -48,10 +50,7 @@ class Feed:
         return await asyncio.shield(self._reads[seq])
 
     async def close(self) -> None:
-        pending = [*self._tasks, *self._reads.values()]
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.gather(*map(_ended, [*self._tasks, *self._reads.values()]))
 
     def _ring(self) -> None:
         self.generation += 1
@@ -85,6 +84,13 @@ class Feed:
         finally:
             with suppress(*BROKER_TROUBLE):
                 await layer.group_discard(group, channel)
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Cancels until it holds: a cancellation that meets redis-py while it connects is swallowed."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
 
 
 _read = database_sync_to_async(page_after)

@@ -157,9 +157,7 @@ def test_a_bad_list_query_is_refused(api: APIClient, query: dict[str, str]) -> N
         ("results", {"model_id": "x"}),
     ],
 )
-def test_a_bad_query_of_a_run_is_refused(
-    api: APIClient, tail: str, query: dict[str, str]
-) -> None:
+def test_a_bad_query_of_a_run_is_refused(api: APIClient, tail: str, query: dict[str, str]) -> None:
     run = make_run(make_llm())
 
     response = api.get(f"{URL}/{run.pk}/{tail}", query)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -39,7 +40,7 @@ class Bench:
         return f"{step.llm_id.int}.{step.iteration}"
 
 
-async def outcomes(steps: list[Step], execute: Execute, **options: int) -> list[str]:
+async def outcomes(steps: list[Step], execute: Execute, **options: Any) -> list[str]:
     return [done.outcome async for done in run(steps, execute, **options)]
 
 

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from benchmarks.models import (
+    BenchmarkResult,
+    BenchmarkRun,
+    BenchmarkRunQuerySet,
+    BenchmarkTarget,
+    RunEnded,
+)
+
+
+class History:
+    """What happened is read, not written."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class TargetInline(History, admin.TabularInline[BenchmarkTarget, BenchmarkRun]):
+    model = BenchmarkTarget
+    fields = ["position", "llm"]
+    verbose_name_plural = "LLMs"
+    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BenchmarkTarget]:
+        return super().get_queryset(request).select_related("llm")
+
+
+@admin.register(BenchmarkRun)
+class BenchmarkRunAdmin(History, admin.ModelAdmin[BenchmarkRun]):
+    list_display = [
+        "name",
+        "status",
+        "progress",
+        "prompt_pack",
+        "triggered_by",
+        "created_at",
+        "completed_at",
+    ]
+    list_filter = ["status", "prompt_pack", "triggered_by", "created_at"]
+    search_fields = ["name", "failure_reason", "llms__upstream_id", "llms__custom_name"]
+    date_hierarchy = "created_at"
+    show_full_result_count = False
+    inlines = [TargetInline]
+    readonly_fields = [
+        "id",
+        "name",
+        "status",
+        "failure_reason",
+        "progress",
+        "results_link",
+        "prompt_pack",
+        "max_tokens",
+        "num_runs",
+        "seed",
+        "triggered_by",
+        "created_at",
+        "started_at",
+        "completed_at",
+        "crashes",
+        "lease_expires_at",
+    ]
+    fields = [*readonly_fields]
+    actions = ["cancel_runs"]
+
+    def get_queryset(self, request: HttpRequest) -> BenchmarkRunQuerySet:
+        return BenchmarkRun.objects.described().order_by("-created_at", "-id")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_running = obj is not None and obj.status == BenchmarkRun.Status.RUNNING
+        return not is_running and super().has_delete_permission(request, obj)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("benchmarks.change_benchmarkrun")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        # The bulk deletion would also take runs that a worker is busy with.
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    @admin.display(description="Requests")
+    def progress(self, run: Any) -> str:
+        return f"{run.result_count} of {run.total}"
+
+    @admin.display(description="Results")
+    def results_link(self, run: BenchmarkRun) -> str:
+        address = reverse("admin:benchmarks_benchmarkresult_changelist")
+        return format_html('<a href="{}?run__id__exact={}">Show them</a>', address, run.pk)
+
+    @admin.action(description="Cancel the selected runs", permissions=["cancel"])
+    def cancel_runs(self, request: HttpRequest, runs: QuerySet[BenchmarkRun]) -> None:
+        ended = 0
+        for run in runs:
+            try:
+                run.cancel()
+            except RunEnded:
+                ended += 1
+        if cancelled := len(runs) - ended:
+            self.message_user(request, f"Cancelled: {cancelled}.", messages.SUCCESS)
+        if ended:
+            self.message_user(request, f"Had ended already: {ended}.", messages.WARNING)
+
+
+@admin.register(BenchmarkResult)
+class BenchmarkResultAdmin(History, admin.ModelAdmin[BenchmarkResult]):
+    list_display = [
+        "run",
+        "ordinal",
+        "llm",
+        "iteration",
+        "ttft_ms",
+        "tps",
+        "total_latency_ms",
+        "output_tokens",
+        "error_class",
+        "created_at",
+    ]
+    list_select_related = ["run", "llm"]
+    list_filter = ["error_class", "token_source", "created_at"]
+    search_fields = ["run__name", "llm__upstream_id", "llm__custom_name", "error"]
+    ordering = ["-created_at", "-ordinal"]
+    show_full_result_count = False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Results go with their run; Django asks this of the run's page too.
+        return request.resolver_match is not None and "benchmarkrun" in str(
+            request.resolver_match.url_name
+        )
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return lookup == "run__id__exact" or super().lookup_allowed(lookup, value, request)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from benchmarks.models import BenchmarkRun
+from tests.benchmarks.wire import make_bad, make_good
+from tests.make import make_llm, make_run
+
+pytestmark = pytest.mark.django_db
+RUNS = "/admin/benchmarks/benchmarkrun/"
+RESULTS = "/admin/benchmarks/benchmarkresult/"
+
+
+def test_runs_are_listed_with_their_progress(admin_client: Client) -> None:
+    llm = make_llm()
+    run = make_run(llm, name="Weekly", num_runs=4)
+    make_good(run, llm)
+
+    page = admin_client.get(RUNS, {"q": "week", "status__exact": "pending"}).content.decode()
+
+    assert "Weekly" in page
+    assert "1 of 4" in page
+
+
+def test_a_list_of_runs_costs_the_same_however_long(
+    admin_client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    admin_client.get(RUNS)
+    for _ in range(5):
+        make_run(make_llm(), make_llm())
+
+    with django_assert_num_queries(7):
+        admin_client.get(RUNS)
+
+
+def test_a_run_shows_its_llms_and_leads_to_its_results(admin_client: Client) -> None:
+    llm = make_llm(custom_name="Mine")
+    run = make_run(llm)
+    make_bad(run, llm)
+    other = make_run(llm)
+    make_good(other, llm)
+
+    page = admin_client.get(f"{RUNS}{run.pk}/change/").content.decode()
+    results = admin_client.get(RESULTS, {"run__id__exact": str(run.pk)}).content.decode()
+
+    assert "Mine" in page
+    assert f"{RESULTS}?run__id__exact={run.pk}" in page
+    assert "server_error" in results
+    assert "1 benchmark result" in results
+
+
+def test_history_is_read_only(admin_client: Client) -> None:
+    llm = make_llm()
+    run = make_run(llm)
+    result = make_good(run, llm)
+
+    assert admin_client.get(f"{RUNS}add/").status_code == 403
+    assert admin_client.get(f"{RESULTS}add/").status_code == 403
+    assert admin_client.post(f"{RUNS}{run.pk}/change/", {"name": "x"}).status_code == 403
+    assert admin_client.post(f"{RESULTS}{result.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_the_cancel_action_counts_what_it_did(admin_client: Client) -> None:
+    active, done = make_run(make_llm(), status="running"), make_run(make_llm(), status="completed")
+    chosen = {"action": "cancel_runs", "_selected_action": [str(active.pk), str(done.pk)]}
+
+    page = admin_client.post(RUNS, chosen, follow=True).content.decode()
+
+    assert BenchmarkRun.objects.get(pk=active.pk).is_cancelled
+    assert "Cancelled: 1." in page
+    assert "Had ended already: 1." in page
+
+
+def test_an_ended_run_is_deleted_with_its_results_and_a_running_one_is_not(
+    admin_client: Client,
+) -> None:
+    llm = make_llm()
+    done, active = make_run(llm, status="completed"), make_run(llm, status="running")
+    make_good(done, llm)
+
+    admin_client.post(f"{RUNS}{done.pk}/delete/", {"post": "yes"})
+    refused = admin_client.post(f"{RUNS}{active.pk}/delete/", {"post": "yes"})
+
+    assert refused.status_code == 403
+    assert list(BenchmarkRun.objects.all()) == [active]
