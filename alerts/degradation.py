@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from alerts.thresholds import MILLISECONDS_PER_S, DegradationConfig, Metric, Mode
-from providers.statistics.quantiles import median
+from providers.statistics.quantiles import quantile_of_sorted
 from providers.statistics.running import MAD_TO_SIGMA, RunningSample
 
 NEWEST_SAMPLES = 5
@@ -64,11 +64,10 @@ class Pace(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class MetricJudgement:
+class Degradation:
     """Medians and limits in ms (per token for tps); ``usual`` is None against a static limit."""
 
     metric: Metric
-    pace: Pace
     current: float
     usual: float | None
     limit: float
@@ -93,7 +92,7 @@ class Judgement:
     """``worst`` names the metric furthest above its limit while the pace is degraded."""
 
     pace: Pace
-    worst: MetricJudgement | None = None
+    worst: Degradation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,7 @@ def value(sample: Sample, metric: Metric) -> float | None:
 
 
 def values(samples: Iterable[Sample], metric: Metric) -> list[float]:
-    found = (value(sample, metric) for sample in samples)
+    found = [value(sample, metric) for sample in samples]
     return [known for known in found if known is not None]
 
 
@@ -166,14 +165,13 @@ def judge(performance: Performance, config: DegradationConfig) -> Judgement:
     Degraded and normal exclude each other, so a closed alert cannot reopen on the same samples.
     """
     found = [_judge_metric(metric, performance, config) for metric in config.metrics]
-    judged = [judgement for judgement in found if judgement is not None]
-    degraded = [judgement for judgement in judged if judgement.pace is Pace.DEGRADED]
+    judged = [each for each in found if each is not Pace.LEARNING]
+    degraded = [each for each in judged if isinstance(each, Degradation)]
     if degraded:
         return Judgement(Pace.DEGRADED, max(degraded, key=lambda each: each.severity))
     if not judged:
         return Judgement(Pace.LEARNING)
-    is_normal = all(judgement.pace is Pace.NORMAL for judgement in judged)
-    return Judgement(Pace.NORMAL if is_normal else Pace.BETWEEN)
+    return Judgement(Pace.BETWEEN if Pace.BETWEEN in judged else Pace.NORMAL)
 
 
 def limits_of(
@@ -203,33 +201,33 @@ def limits_of(
 
 def _judge_metric(
     metric: Metric, performance: Performance, config: DegradationConfig
-) -> MetricJudgement | None:
+) -> Degradation | Pace:
     limits = limits_of(metric, performance.baselines.get(metric), config)
-    known = [s for s in performance.recent if value(s, metric) is not None]
-    if limits is None or len(known) < NEWEST_SAMPLES:
-        return None
-    window = known[-config.window_samples :]
+    window = values(performance.recent, metric)[-config.window_samples :]
+    if limits is None or len(window) < NEWEST_SAMPLES:
+        return Pace.LEARNING
     newest = window[-NEWEST_SAMPLES:]
-    slow_now, fast_now = median(values(window, metric)), median(values(newest, metric))
-    is_recovered = fast_now <= limits.recovery
-    is_slow = len(window) == config.window_samples and slow_now > limits.slow and not is_recovered
-    if is_slow:
-        return _found(metric, Pace.DEGRADED, slow_now, limits.slow, limits, window)
-    if fast_now > limits.fast:
-        return _found(metric, Pace.DEGRADED, fast_now, limits.fast, limits, newest)
-    pace = Pace.NORMAL if is_recovered else Pace.BETWEEN
-    return _found(metric, pace, fast_now, limits.slow, limits, newest)
+    now = _median(newest)
+    if now <= limits.recovery:
+        return Pace.NORMAL
+    slow_now = _median(window)
+    is_full = len(window) == config.window_samples
+    if is_full and slow_now > limits.slow:
+        since = _since(performance.recent, metric, len(window))
+        return Degradation(metric, slow_now, limits.usual, limits.slow, len(window), since)
+    if now > limits.fast:
+        since = _since(performance.recent, metric, len(newest))
+        return Degradation(metric, now, limits.usual, limits.fast, len(newest), since)
+    return Pace.BETWEEN
 
 
-def _found(
-    metric: Metric,
-    pace: Pace,
-    current: float,
-    limit: float,
-    limits: Limits,
-    window: Sequence[Sample],
-) -> MetricJudgement:
-    return MetricJudgement(metric, pace, current, limits.usual, limit, len(window), window[0].at)
+def _median(figures: Sequence[float]) -> float:
+    return quantile_of_sorted(sorted(figures), 0.5)
+
+
+def _since(recent: Sequence[Sample], metric: Metric, samples: int) -> datetime:
+    """When the oldest of the newest ``samples`` that know the metric was taken."""
+    return [sample.at for sample in recent if value(sample, metric) is not None][-samples]
 
 
 def _within(moment: datetime, intervals: Sequence[Interval]) -> bool:

@@ -91,8 +91,8 @@ def _opened(rule_id: UUID, condition: Condition, now: datetime) -> Change:
 
 def _seen(state: AlertState, condition: Condition, now: datetime) -> Change:
     if state.is_flapping and _is_past(state.reopened_at or state.opened_at, now):
-        return _stable(_counted(state, now), condition, now)
-    seen = _counted(state, now)
+        return _stable(state.seen_again(now), condition, now)
+    seen = state.seen_again(now)
     event = _event(EventKind.SEEN, seen, now, state.message, condition, quiet=True)
     return Change((seen,), (event,))
 
@@ -100,7 +100,7 @@ def _seen(state: AlertState, condition: Condition, now: datetime) -> Change:
 def _reopened(state: AlertState, condition: Condition, now: datetime) -> Change:
     times = state.reopened + 1
     again = replace(
-        _counted(state, now),
+        state.seen_again(now),
         resolved_at=None,
         resolve_reason=None,
         acknowledged_at=None,
@@ -123,10 +123,6 @@ def _stable(state: AlertState, condition: Condition, now: datetime) -> Change:
         text = messages.recovered(condition.recovery, now - state.opened_at)
     said = messages.stable(text)
     return Change((settled,), (_event(EventKind.STABLE, settled, now, said, condition),))
-
-
-def _counted(state: AlertState, now: datetime) -> AlertState:
-    return replace(state, last_seen_at=now, occurrences=state.occurrences + 1)
 
 
 def _settled(state: AlertState) -> AlertState:

@@ -103,7 +103,9 @@ class Alert(models.Model):
     acknowledged = models.BooleanField(default=False)
     acknowledged_at = models.DateTimeField(null=True)
     occurrences = models.PositiveIntegerField(default=1)
+    # Relapses since the alert was last stable, and the latest of them.
     reopened = models.PositiveIntegerField(default=0)
+    reopened_at = models.DateTimeField(null=True)
     last_round = models.ForeignKey(Round, models.SET_NULL, null=True, related_name="+")
     last_seen_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True)
@@ -148,7 +150,7 @@ class Alert(models.Model):
 class RoundEvaluation(models.Model):
     """Says that a round has been judged: what has no such row is still to do."""
 
-    round = models.OneToOneField(Round, models.CASCADE, primary_key=True, related_name="+")
+    round = models.OneToOneField(Round, models.CASCADE, primary_key=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

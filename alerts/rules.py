@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from alerts import messages
-from alerts.degradation import MetricJudgement, Pace, judge
+from alerts.degradation import Degradation, Pace, judge
 from alerts.facts import LLMFact, RoundFacts, Rule, RuleType
 from alerts.lifecycle import advance, withdraw
 from alerts.names import canonical_name
@@ -145,7 +145,7 @@ def _pace_condition(
     *,
     holds: bool | None,
     reason: ResolveReason = ResolveReason.RECOVERED,
-    worst: MetricJudgement | None = None,
+    worst: Degradation | None = None,
 ) -> Condition:
     return Condition(
         scope=performance_scope(llm.llm_id),

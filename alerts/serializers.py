@@ -39,7 +39,7 @@ class AlertRuleOutput(serializers.ModelSerializer[AlertRule]):
 
 
 class _RuleFields(Input):
-    read_only_names = ("id", "webhook_url", "created_at", "updated_at")
+    read_only_names: tuple[str, ...] = ("id", "webhook_url", "created_at", "updated_at")
 
     def validate_notify_email(self, value: bool) -> bool:
         return _not_yet(value)
@@ -115,8 +115,8 @@ class AlertRulePatch(_RuleFields):
     notify_webhook = Flag(required=False)
 
     def validate_threshold_config(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        rule: AlertRule = self.instance
-        if errors := threshold_errors(rule.rule_type, value):
+        assert isinstance(self.instance, AlertRule)
+        if errors := threshold_errors(self.instance.rule_type, value):
             raise serializers.ValidationError(errors)
         return value
 

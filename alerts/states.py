@@ -66,6 +66,25 @@ class AlertState:
     def is_flapping(self) -> bool:
         return self.reopened >= FLAPPING_FROM
 
+    def seen_again(self, now: datetime) -> AlertState:
+        # The one step that a storm repeats for every open alert: a third of replace()'s cost.
+        return AlertState(
+            self.rule_id,
+            self.scope,
+            self.opened_at,
+            now,
+            self.message,
+            self.alert_id,
+            self.llm_id,
+            self.error_class,
+            self.occurrences + 1,
+            self.acknowledged_at,
+            self.resolved_at,
+            self.resolve_reason,
+            self.reopened,
+            self.reopened_at,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

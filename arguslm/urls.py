@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from arguslm.api import errors
 from arguslm.api.status import Health, Root
 
-v1 = [
+v1: list[URLPattern | URLResolver] = [
     path("", Root.as_view()),
     path("health", Health.as_view(), name="v1-health"),
     path("", include("providers.urls")),

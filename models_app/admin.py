@@ -39,7 +39,7 @@ def refresh_accounts(
 
 
 # The account's page is made below us; what needs models and the probe is added from here.
-ProviderAccountAdmin.actions = [test_accounts, refresh_accounts]
+ProviderAccountAdmin.actions = [test_accounts, refresh_accounts]  # type: ignore[misc]
 
 
 @admin.register(LLM)

@@ -69,6 +69,7 @@ def _listed(llm: LLM, tokens_in: int, tokens_out: int, cached: int) -> Decimal |
     # Input tokens include the cached ones, in our figures and in the list's formula.
     usage = Usage(input_tokens=tokens_in, cache_read_tokens=cached, output_tokens=tokens_out)
     try:
-        return Decimal(calc_price(usage, llm.upstream_id, provider_id=price_list).total_price)
+        found = calc_price(usage, llm.upstream_id, provider_id=price_list)
     except (LookupError, ValueError):
         return None
+    return Decimal(found.total_price)

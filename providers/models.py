@@ -50,18 +50,18 @@ class ProviderAccount(models.Model):
 
     @property
     def base_url(self) -> str | None:
-        return self._public.get("base_url")
+        return self._public["base_url"]
 
     @property
     def region(self) -> str | None:
-        return self._public.get("region")
+        return self._public["region"]
 
     @property
-    def _public(self) -> Mapping[str, str | None]:
+    def _public(self) -> credentials.PublicView:
         try:
             return credentials.public_view(self.provider_type, self.credentials)
         except secrets.Undecryptable:
-            return {}
+            return {"base_url": None, "region": None}
 
     @property
     def endpoint(self) -> Endpoint:

@@ -64,7 +64,8 @@ class ProviderPatch(Input):
 
     def validate_credentials(self, patch: dict[str, Any]) -> dict[str, Any]:
         """The stored credentials with `patch` over them; null removes a field."""
-        account: ProviderAccount = self.instance
+        account = self.instance
+        assert isinstance(account, ProviderAccount)
         try:
             stored = account.credentials
         except secrets.Undecryptable:
@@ -96,7 +97,7 @@ def refuse(errors: dict[str, list[str]], *, nested: bool = False) -> None:
 
 class ProviderSpecOutput(serializers.Serializer[Any]):
     id = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     tested = serializers.BooleanField()
     requires_api_key = serializers.BooleanField()
     requires_base_url = serializers.BooleanField()

@@ -28,6 +28,7 @@ class Leased(models.Model):
     fence = models.PositiveIntegerField(default=0, editable=False)
     crashes = models.PositiveSmallIntegerField(default=0, editable=False)
     lease_expires_at = models.DateTimeField(null=True, editable=False, db_index=True)
+    status: models.CharField[str, str]
 
     open_states: ClassVar[tuple[str, ...]]
     running_state: ClassVar[str]
@@ -40,7 +41,7 @@ class Leased(models.Model):
         """Takes the row if nobody holds it; None when somebody does or it has ended."""
         now = now or timezone.now()
         free = Q(lease_expires_at=None) | Q(lease_expires_at__lt=now)
-        rows = cls._default_manager.filter(free, pk=pk, status__in=cls.open_states)
+        rows = cls._default_manager.filter(free, pk=pk, status__in=cls.open_states)  # type: ignore[misc]
         row = rows.first()
         if row is None:
             return None

@@ -22,10 +22,3 @@ class Input(serializers.Serializer[Any]):
                 sentence = f"There is no such field. Known: {', '.join(self.fields)}."
                 raise serializers.ValidationError({name[:100]: [sentence] for name in unknown[:5]})
         return super().to_internal_value(data)
-
-
-class ErrorBody(serializers.Serializer[Any]):
-    detail = serializers.CharField(help_text="What is wrong, in a sentence.")
-    errors = serializers.DictField(
-        child=serializers.ListField(child=serializers.CharField()), help_text="Per field."
-    )

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import arguslm
-from arguslm import schemas  # type: ignore[attr-defined]
+from arguslm import schemas
 
 
 def plain(value: Any) -> Any:
