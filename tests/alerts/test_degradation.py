@@ -90,7 +90,8 @@ def test_the_limits_come_from_spread_ratio_and_delta_whichever_is_highest(
     limits = limits_of(metric, baseline, DegradationConfig())
 
     assert limits is not None
-    assert (limits.slow, limits.fast) == (pytest.approx(slow, abs=0.1), pytest.approx(fast, abs=1))
+    assert limits.slow == pytest.approx(slow, abs=0.1)
+    assert limits.fast == pytest.approx(fast, abs=1)
     assert limits.recovery == pytest.approx(recovery, abs=0.1)
     assert limits.recovery <= limits.slow <= limits.fast
 
@@ -299,8 +300,12 @@ class SlowRounds:
         self.heard += [(e.kind, e.message) for e in loud(evaluation)]
 
 
-def make_slow_rule(**others: object) -> Rule:
-    return make_rule(RuleType.PERFORMANCE_DEGRADATION, degradation=ONLY_TTFT, **others)
+def make_slow_rule(target: int | None = None) -> Rule:
+    return make_rule(
+        RuleType.PERFORMANCE_DEGRADATION,
+        degradation=ONLY_TTFT,
+        target_llm_id=make_id(target) if target else None,
+    )
 
 
 def test_a_slow_llm_has_one_alert_until_it_is_fast_again() -> None:
@@ -374,7 +379,7 @@ def test_other_prompts_close_the_alert_without_a_message() -> None:
 def test_a_performance_rule_watches_all_llms_or_the_one_it_names(
     target: int | None, opens: bool
 ) -> None:
-    rounds = SlowRounds(make_slow_rule(target_llm_id=make_id(target) if target else None))
+    rounds = SlowRounds(make_slow_rule(target))
 
     rounds.play([400.0] * 40 + [900.0] * 9)
 
@@ -479,6 +484,14 @@ def test_a_static_rule_can_be_replayed_as_well() -> None:
     [episode] = replay(samples, STATIC)
 
     assert (episode.started_at, episode.ended_at) == (samples[14].at, samples[24].at)
+
+
+@pytest.mark.parametrize(("min_samples", "episodes"), [(16, 1), (17, 0)])
+def test_a_replayed_baseline_reaches_back_to_its_first_day(min_samples: int, episodes: int) -> None:
+    config = replace(ONLY_TTFT, baseline_days=1, min_samples=min_samples)
+    samples = make_samples([400.0] * 40 + [900.0] * 5, every=timedelta(hours=1))
+
+    assert len(replay(samples, config)) == episodes
 
 
 def test_nothing_to_replay_is_no_episode() -> None:

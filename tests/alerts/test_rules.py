@@ -9,7 +9,8 @@ import pytest
 
 from alerts.facts import RoundFacts, Rule, RuleType, Standing
 from alerts.names import canonical_name
-from alerts.rules import EVALUATORS, RoundView, evaluate
+from alerts.rounds import RoundView
+from alerts.rules import EVALUATORS, evaluate
 from alerts.states import EventKind, ResolveReason
 from monitoring.status import CheckStatus
 from providers.errors import ErrorClass
