@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from providers.errors import FAULT, PASSING, ErrorClass, Fault
 
 SENTENCE_LIMIT = 500
+
+ProviderId = TypeVar("ProviderId", bound=Hashable)
 
 
 class CheckStatus(StrEnum):
@@ -111,7 +113,7 @@ def classify(attempts: Sequence[Attempt], limits: LatencyLimits = NO_LIMITS) -> 
     return _failed(attempts[-1])
 
 
-def self_offline(results: Mapping[Hashable, Collection[CheckResult]]) -> bool:
+def self_offline(results: Mapping[ProviderId, Collection[CheckResult]]) -> bool:
     """Whether one round's results, by provider, look like the monitor's own missing network.
 
     A provider counts as unreachable when none of its LLMs could even be connected to.
