@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from providers.adapters import anthropic_wire, openai_wire
+from providers.adapters.deadline import transport_timeout
 from providers.adapters.endpoint import Endpoint
 from providers.adapters.refusals import refuse_failed_status
 from providers.lag import LagMonitor
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import httpx2
 
 CLIENT_LIMIT = 256
+BUILT_LIMIT = 32
+BUILT_BYTES_LIMIT = 65_536
 WIRES: dict[str, Any] = {"openai": openai_wire, "anthropic": anthropic_wire}
 TransportFactory = Callable[["ssl.SSLContext"], "httpx2.AsyncBaseTransport"]
 
@@ -33,13 +36,40 @@ current_trace: ContextVar[Trace | None] = ContextVar("current_trace", default=No
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """An SDK client and the HTTP client under it."""
+    """An SDK client and the HTTP client under it.
+
+    ``built`` keeps requests as the SDK built them: building one costs it a millisecond, which
+    would be lag for every other stream of the loop.
+    """
 
     sdk: Any
     http: httpx2.AsyncClient
     identity: str
     leases: int = 0
     is_retired: bool = False
+    built: OrderedDict[Hashable, httpx2.Request] = field(default_factory=OrderedDict)
+
+    def keep_built(self, key: Hashable, request: httpx2.Request) -> None:
+        if len(request.content) <= BUILT_BYTES_LIMIT and "idempotency-key" not in request.headers:
+            self.built[key] = request
+            if len(self.built) > BUILT_LIMIT:
+                self.built.popitem(last=False)
+
+    async def send_again(self, key: Hashable, endpoint: Endpoint) -> httpx2.Response | None:
+        """Sends a copy of the request kept under ``key``; None when there is none."""
+        import httpx2
+
+        kept = self.built.get(key)
+        if kept is None:
+            return None
+        copy = httpx2.Request(
+            kept.method,
+            kept.url,
+            headers=kept.headers,
+            content=kept.content,
+            extensions={"timeout": transport_timeout(endpoint).as_dict()},
+        )
+        return await self.http.send(copy, stream=True)
 
 
 class ClientPool:

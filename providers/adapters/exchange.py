@@ -101,11 +101,15 @@ class Attempt:
         return None
 
     async def _ask(self, client: Client) -> httpx2.Response:
+        key = (self.request, self.dialect)
         token = current_trace.set(self.trace)
         try:
-            response: httpx2.Response = await self.wire.ask(
-                client.sdk, self.endpoint, self.request, self.dialect
-            )
+            response = await client.send_again(key, self.endpoint)
+            if response is None:
+                response = await self.wire.ask(
+                    client.sdk, self.endpoint, self.request, self.dialect
+                )
+                client.keep_built(key, response.request)
         finally:
             current_trace.reset(token)
         return response

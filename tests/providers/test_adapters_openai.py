@@ -125,6 +125,21 @@ async def test_queue_wait_and_response_time_come_from_the_callers_stamps(
     assert "queue_wait" in outcome.figures()["quality_flags"]
 
 
+async def test_a_repeated_request_is_the_same_to_the_byte_and_measured_anew(
+    clients: ClientPool,
+) -> None:
+    async with raw_server(make_good("a"), make_good("b"), make_good("c")) as server:
+        endpoint = make_endpoint(server.url)
+        first = await exchange(endpoint, make_request(), clients=clients)
+        again = await exchange(endpoint, make_request(), clients=clients)
+        other = await exchange(endpoint, make_request(prompt="Other."), clients=clients)
+
+    assert [first.text, again.text, other.text] == ["a", "b", "c"]
+    assert server.received[0] == server.received[1]
+    assert server.received[2].body["messages"][0]["content"] == "Other."
+    assert first.measurement != again.measurement
+
+
 async def test_a_reused_connection_has_no_connect_time(clients: ClientPool) -> None:
     body = make_delta(content="x") + STOP + DONE
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
