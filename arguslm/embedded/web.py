@@ -21,11 +21,14 @@ GOING_AWAY = 1001  # RFC 6455, section 7.4.1
 class Web:
     def __init__(self, application: Any, descriptor: int) -> None:
         from daphne.server import Server
+        from daphne.ws_protocol import WebSocketProtocol
         from twisted.internet import reactor
 
         self._reactor: Any = reactor
         self._descriptor = descriptor
         self._port: Any = None
+        self._is_draining = False
+        self._socket_class: Any = WebSocketProtocol
         # Daphne insists on an endpoint, but its endpoint strings cannot adopt an IPv6 socket.
         self._server: Any = Server(
             application,
@@ -42,6 +45,7 @@ class Web:
 
     def _listen(self) -> None:
         with socket.socket(fileno=os.dup(self._descriptor)) as listening:
+            listening.setblocking(False)
             family = listening.family
         self._port = self._reactor.adoptStreamPort(
             self._descriptor, family, self._server.http_factory
@@ -51,10 +55,15 @@ class Web:
         self._reactor.callFromThread(self._drain)
 
     def _drain(self) -> None:
+        if self._is_draining:
+            return
+        self._is_draining = True
         self._port.stopListening()
-        for protocol in self._sockets():
-            protocol.serverClose(GOING_AWAY)
         self._leave_when_done(time.monotonic() + DRAIN_S)
+        for protocol in self._sockets():
+            if protocol.state == protocol.STATE_OPEN:
+                # sendClose() takes only the codes that are meant for applications.
+                protocol.sendCloseFrame(code=GOING_AWAY)
 
     def _leave_when_done(self, deadline: float) -> None:
         if self._requests_in_flight() and time.monotonic() < deadline:
@@ -68,7 +77,7 @@ class Web:
         os._exit(0)
 
     def _sockets(self) -> list[Any]:
-        return [p for p in self._server.connections if hasattr(p, "serverClose")]
+        return [p for p in self._server.connections if isinstance(p, self._socket_class)]
 
     def _requests_in_flight(self) -> int:
         sockets = self._sockets()

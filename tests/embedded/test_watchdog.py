@@ -31,13 +31,12 @@ def watchdog(tmp_path: Path) -> Iterator[Watchdog]:
 def make_process(
     register: Callable[[], None] | None, code: str = "import time; time.sleep(60)"
 ) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
         start_new_session=True,
         preexec_fn=register,
     )
-    return process
 
 
 def close_and_wait(watchdog: Watchdog, process: subprocess.Popen[bytes]) -> int:
