@@ -14,7 +14,7 @@ from tests.providers.wire.peer import Peer, Visit
 Serve = Callable[..., Awaitable[Peer]]
 Result = tuple[object, ...]
 
-# h11 refuses the blanks that RFC 9112, section 7.1.1, tells a recipient to take before an extension.
+# h11 refuses the blanks that RFC 9112, section 7.1.1, has a recipient take before an extension.
 LENIENT = {"chunks with extensions and trailers"}
 SAMPLES = [sample for sample in [*SOUND, CONFLICT, *BROKEN, *CUT] if sample.name not in LENIENT]
 
