@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ipaddress
 import ssl
@@ -10,6 +11,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from providers.adapters import ClientPool, warm_up
+
+
+@pytest.fixture(scope="session")
+def warm() -> None:
+    """Imports of the SDKs take seconds: tests with short limits must not pay for them."""
+
+    async def warm_once() -> None:
+        pool = ClientPool()
+        await warm_up(pool)
+        await pool.close()
+
+    asyncio.run(warm_once())
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from providers.loop import EngineLoop
 from providers.measurement import Outcome
 from providers.simulator import Simulator, running_simulator
 
+pytestmark = pytest.mark.usefixtures("warm")
 both_wires = pytest.mark.parametrize("protocol", ["openai", "anthropic"])
 
 
@@ -112,7 +113,7 @@ async def test_every_failure_of_the_simulator_has_its_class(
     fault: str,
     error_class: str | None,
 ) -> None:
-    endpoint = make_endpoint(simulator, protocol, ttft_timeout_s=0.4, total_timeout_s=0.8)
+    endpoint = make_endpoint(simulator, protocol, ttft_timeout_s=0.5, total_timeout_s=1.5)
     request = ChatRequest(f"sim:ttft=20,gap=2,tokens=20,fail={fault}", "Hi", max_tokens=99)
     outcome = await exchange(endpoint, request, clients=clients)
 
