@@ -23,7 +23,12 @@ class Command(BaseCommand):
         colour = sys.stderr.isatty() and not options["no_color"]
         with closing(Console(settings.DATA_DIR / "logs", sys.stderr, colour)) as console:
             try:
-                run(console, announce=self.stdout.write)
+                run(console, announce=self.announce)
             except StartRefused as refusal:
                 self.stderr.write(str(refusal))
                 sys.exit(1)
+
+    def announce(self, line: str) -> None:
+        # Whoever waits for these lines through a pipe waits for no buffer.
+        self.stdout.write(line)
+        self.stdout.flush()
