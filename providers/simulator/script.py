@@ -122,7 +122,7 @@ def stream_script(
     opened = _ns(behaviour.headers_ms)
     timed = list(_timed(encoded, behaviour, faults, schedule))
     if "comments" in faults:
-        timed = list(_with_comments(timed, opened))
+        timed = _with_comments(timed, opened)
     if "merged" in faults:
         timed = list(_merged(timed))
     written = head(200, "text/event-stream", id_header, "transfer-encoding: chunked")
@@ -176,21 +176,13 @@ def _ending(faults: frozenset[str], otherwise: Ending) -> Ending:
     return Ending.CLOSE if "truncated" in faults else otherwise
 
 
-def _with_comments(timed: list[_Timed], opened: int) -> Iterator[_Timed]:
+def _with_comments(timed: list[_Timed], opened: int) -> list[_Timed]:
+    """Comments while the client waits and now and then later; every line ends with CRLF."""
     first = next((item.due_ns for item in timed if item.contents), opened)
-    yield _Timed(opened, COMMENT, 0, 0)
-    pending = _Timed((opened + first) // 2, COMMENT, 0, 0)
-    for number, item in enumerate(timed):
-        if item.due_ns > pending.due_ns:
-            yield _crlf(pending)
-            pending = _Timed(2**63, COMMENT, 0, 0)
-        yield _crlf(item)
-        if number % 10 == 9:
-            yield _crlf(_Timed(item.due_ns, COMMENT, 0, item.tokens))
-
-
-def _crlf(item: _Timed) -> _Timed:
-    return item._replace(data=item.data.replace(b"\n", b"\r\n"))
+    waiting = [_Timed(due_ns, COMMENT, 0, 0) for due_ns in (opened, (opened + first) // 2)]
+    later = [item._replace(data=COMMENT, contents=0) for item in timed[9:-1:10]]
+    mixed = sorted([*timed, *waiting, *later], key=lambda item: item.due_ns)
+    return [item._replace(data=item.data.replace(b"\n", b"\r\n")) for item in mixed]
 
 
 def _merged(timed: list[_Timed]) -> Iterator[_Timed]:

@@ -46,11 +46,17 @@ class Simulator:
         self._address = ("", 0)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen; port 0 takes a free one. Raises OSError."""
+        """Listen; port 0 takes a free one. Raises OSError, also for a log it cannot write."""
+        if not 0 <= port <= 65_535:  # uvloop would take the lower 16 bits
+            raise OSError("a port is a number from 0 to 65535")
         self.loop = asyncio.get_running_loop()
-        self._server = await self.loop.create_server(self._connect, host, port, backlog=BACKLOG)
-        self._address = (host, self._server.sockets[0].getsockname()[1])
         self.journal.open()
+        try:
+            self._server = await self.loop.create_server(self._connect, host, port, backlog=BACKLOG)
+        except OSError:
+            self.journal.close()
+            raise
+        self._address = (host, self._server.sockets[0].getsockname()[1])
         self.metronome = Metronome(self.loop)
         self._flush()
 

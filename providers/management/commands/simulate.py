@@ -47,7 +47,7 @@ class Command(BaseCommand):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         try:
             await simulator.start(host, port)
-        except (OSError, OverflowError) as exc:
+        except OSError as exc:
             raise CommandError(
                 f"Cannot listen on {host} port {port}, or write the log: {exc}"
             ) from exc
