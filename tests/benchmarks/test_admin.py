@@ -31,7 +31,7 @@ def test_a_list_of_runs_costs_the_same_however_long(
     for _ in range(5):
         make_run(make_llm(), make_llm())
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         admin_client.get(RUNS)
 
 
