@@ -47,11 +47,12 @@ def _install(lock_name: str) -> None:
 def _works() -> bool:
     if not PYTHON.exists():
         return False
-    return subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode == 0
+    tried = subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True)  # noqa: S603
+    return tried.returncode == 0
 
 
 def _run(*command: str) -> None:
-    code = subprocess.run(command).returncode
+    code = subprocess.run(command).returncode  # noqa: S603 - our own commands
     if code:
         sys.exit(code)
 

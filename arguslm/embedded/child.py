@@ -100,7 +100,8 @@ class Child:
         """Seconds to the next start: doubling while it ends early, 0.5 s again once stable."""
         lasted_s = time.monotonic() - self._started_at
         self.quick_ends = 1 if lasted_s > STABLE_AFTER_S else self.quick_ends + 1
-        pause_s = min(FIRST_PAUSE_S * 2 ** (self.quick_ends - 1), LONGEST_PAUSE_S)
+        doublings = min(self.quick_ends - 1, 10)
+        pause_s: float = min(FIRST_PAUSE_S * 2**doublings, LONGEST_PAUSE_S)
         self.due_at = time.monotonic() + pause_s
         return pause_s
 

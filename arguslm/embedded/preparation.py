@@ -16,12 +16,13 @@ from django.db.migrations.executor import MigrationExecutor
 from arguslm.embedded.errors import StartRefused
 
 
-def refuse_unsafe_settings() -> None:
-    serious = [found for found in checks.run_checks() if found.is_serious()]
+def check_settings() -> list[str]:
+    """Warnings that the operator should read; raises StartRefused for what is wrong."""
+    found = checks.run_checks()
+    serious = [_sentence(message) for message in found if message.is_serious()]
     if serious:
-        raise StartRefused(
-            "\n".join(f"{found.msg} {found.hint or ''}".strip() for found in serious)
-        )
+        raise StartRefused("\n".join(serious))
+    return [_sentence(message) for message in found if message.level >= checks.WARNING]
 
 
 def migrate() -> int:
@@ -55,6 +56,10 @@ def create_admin(username: str, password: str) -> bool:
 
 def has_admin() -> bool:
     return User.objects.filter(is_superuser=True, is_active=True).exists()
+
+
+def _sentence(message: checks.CheckMessage) -> str:
+    return f"{message.msg} {message.hint or ''}".strip()
 
 
 def _static_sources() -> str:

@@ -28,13 +28,15 @@ BROKER_START_S = 20.0
 
 def run(console: Console, announce: Callable[[str], None]) -> None:
     """One life of the server: returns after a requested stop, raises StartRefused before it."""
-    preparation.refuse_unsafe_settings()
+    warnings = preparation.check_settings()
     data_dir: Path = settings.DATA_DIR
     with (
         owned(data_dir) as cleanup_lock,
         open_socket(settings.HOST, settings.PORT) as listening,
         closing(Watchdog(cleanup_lock, leftover=data_dir / "run" / "redis.url")) as watchdog,
     ):
+        for warning in warnings:
+            console.say(warning)
         Server(Supervisor(console, watchdog), console, listening, announce).live()
 
 
