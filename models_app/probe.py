@@ -13,6 +13,12 @@ from providers.adapters import ChatRequest, ClientPool, Endpoint, exchange
 from providers.measurement import Outcome
 
 
+OTHER_TOKEN_PARAM = {
+    "max_tokens": "max_completion_tokens",
+    "max_completion_tokens": "max_tokens",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """All that a probe needs, read from the database beforehand."""
@@ -63,6 +69,6 @@ def learn(llm: LLM, outcome: Outcome) -> None:
     if outcome.stream_options_refused:
         quirks["stream_options"] = False
     if outcome.token_param_refused:
-        quirks["token_param"] = "max_completion_tokens"  # noqa: S105 - a parameter's name
+        quirks["token_param"] = OTHER_TOKEN_PARAM[llm.account.endpoint.token_param]
     if quirks and any(llm.account.quirks.get(key) != value for key, value in quirks.items()):
         llm.account.learn(**quirks)

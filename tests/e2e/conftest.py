@@ -28,7 +28,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def simulator() -> Iterator[Simulator]:
-    with running_simulator(require_key=KEY) as running:
+    with running_simulator(api_keys=frozenset({KEY})) as running:
         yield running
 
 
