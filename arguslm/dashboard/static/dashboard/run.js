@@ -1,0 +1,78 @@
+// A benchmark while it runs and afterwards.
+
+import { read } from "./api.js";
+import { refresh } from "./live.js";
+import { ecdfPlot, stripPlot } from "./runplots.js";
+import { follow } from "./stream.js";
+import { span } from "./times.js";
+
+const host = document.getElementById("plots");
+/** @type {import("./runplots.js").Sample[]} */
+let samples = [];
+let drawing = false;
+let asking = false;
+let drawnWidth = 0;
+
+function draw() {
+  if (drawing || !host) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    if (host.matches(":focus-within")) return;
+    const width = host.clientWidth;
+    drawnWidth = width;
+    if (!samples.some((sample) => sample.ttft.length)) {
+      host.textContent = "No request has been answered yet.";
+      return;
+    }
+    host.replaceChildren(stripPlot(samples, width), ecdfPlot(samples, width));
+  });
+}
+
+/** The figures of the table are the server's: asked for again, but not with every result. */
+function askFigures() {
+  if (asking) return;
+  asking = true;
+  const count = samples.reduce((sum, sample) => sum + sample.ttft.length, 0);
+  setTimeout(() => {
+    asking = false;
+    void refresh();
+  }, 1000 + count);
+}
+
+/** @param {any} event */
+function take(event) {
+  if (event.type === "result") {
+    const sample = samples.find((one) => one.id === event.model_id);
+    const ttft = event.measurement.ttft_ms;
+    if (event.error !== null && sample) sample.failed += 1;
+    else if (ttft !== null) sample?.ttft.push(ttft);
+    draw();
+    askFigures();
+  } else if (event.type === "progress") {
+    showProgress(event);
+  } else if (event.type === "complete" || event.type === "error") {
+    void refresh();
+  }
+}
+
+/** @param {{completed: number, total: number, eta_s: number | null}} progress */
+function showProgress({ completed, total, eta_s }) {
+  const bar = document.getElementById("progress");
+  const text = document.getElementById("progress-text");
+  if (bar instanceof HTMLProgressElement) bar.value = completed;
+  const left = eta_s === null ? "" : `, about ${span(eta_s)} left`;
+  if (text) text.textContent = `${completed} of ${total}${left}`;
+}
+
+async function start() {
+  if (!host?.dataset.points || !host.dataset.stream) return;
+  const response = await read(host.dataset.points);
+  const found = response && (await response.json());
+  samples = found.models;
+  draw();
+  new ResizeObserver(() => host.clientWidth !== drawnWidth && draw()).observe(host);
+  if (found.is_open) follow(host.dataset.stream, found.seq, take, () => void refresh());
+}
+
+void start();
