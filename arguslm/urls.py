@@ -8,8 +8,8 @@ from arguslm.api import errors
 from arguslm.api.status import Health, Root
 
 v1: list[URLPattern | URLResolver] = [
-    path("", Root.as_view()),
-    path("health", Health.as_view(), name="v1-health"),
+    path("", Root.as_view(schema=None)),
+    path("health", Health.as_view(schema=None), name="v1-health"),
     path("", include("providers.urls")),
     path("", include("models_app.urls")),
     path("", include("monitoring.urls")),
@@ -20,7 +20,7 @@ v1: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("", Root.as_view(), name="root"),
     path("health", Health.as_view(), name="health"),
-    path("api/v1", Root.as_view(), name="v1-root"),
+    path("api/v1", Root.as_view(schema=None), name="v1-root"),
     path("api/v1/", include(v1)),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
