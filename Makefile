@@ -23,7 +23,7 @@ run:
 
 demo:
 	@$(RUN_ENVIRONMENT)
-	@exec $(MANAGE) demo
+	@ARGUSLM_DATA_DIR="$${ARGUSLM_DATA_DIR:-.data/demo}" exec $(MANAGE) demo
 
 account:
 	@$(RUN_ENVIRONMENT)

@@ -11,7 +11,7 @@ from arguslm.embedded.files import private_directory
 
 FILE_BYTES = 5_000_000
 FILES_KEPT = 3
-COLOURS = {"broker": 35, "web": 32, "worker": 36, "beat": 33, "up": 34}
+COLOURS = {"broker": 35, "web": 32, "worker": 36, "beat": 33, "models": 31, "up": 34}
 WIDTH = max(map(len, COLOURS))
 
 

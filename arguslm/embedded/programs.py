@@ -32,6 +32,10 @@ def beat() -> Program:
     return _program("beat", _celery("beat", "--schedule", str(schedule), "--pidfile", ""))
 
 
+def simulated_models() -> Program:
+    return _program("models", [sys.executable, "manage.py", "demo_models"])
+
+
 def _celery(command: str, *arguments: str) -> list[str]:
     level = ["--loglevel", settings.LOG_LEVEL]
     return [sys.executable, "-m", "celery", "-q", "-A", "arguslm", command, *arguments, *level]

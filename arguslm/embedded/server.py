@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from django.db import connections
 
 from arguslm.embedded import preparation, programs
 from arguslm.embedded.broker import Broker, BrokerUnavailable
-from arguslm.embedded.child import Child
+from arguslm.embedded.child import Child, Program
 from arguslm.embedded.console import Console
 from arguslm.embedded.errors import StartRefused
 from arguslm.embedded.listening import accepted_host, local_address, open_socket, url_of
@@ -26,8 +26,11 @@ BROKER_STARTS = 3
 BROKER_START_S = 20.0
 
 
-def run(console: Console, announce: Callable[[str], None]) -> None:
-    """One life of the server: returns after a requested stop, raises StartRefused before it."""
+def run(console: Console, announce: Callable[[str], None], extra: Sequence[Program] = ()) -> None:
+    """One life of the server: returns after a requested stop, raises StartRefused before it.
+
+    `extra` programs run beside the server's own, from the moment it is ready.
+    """
     warnings = preparation.check_settings()
     data_dir: Path = settings.DATA_DIR
     with (
@@ -37,7 +40,7 @@ def run(console: Console, announce: Callable[[str], None]) -> None:
     ):
         for warning in warnings:
             console.say(warning)
-        Server(Supervisor(console, watchdog), console, listening, announce).live()
+        Server(Supervisor(console, watchdog), console, listening, announce, extra).live()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Server:
     console: Console
     listening: socket.socket
     announce: Callable[[str], None]
+    extra: Sequence[Program] = ()
 
     def live(self) -> None:
         try:
@@ -104,6 +108,8 @@ class Server:
         probe.close()
         if probe.is_ready:
             self.supervisor.add(programs.beat())
+            for program in self.extra:
+                self.supervisor.add(program)
             self._announce()
         while not self.supervisor.stop_requested:
             self.supervisor.turn()

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from arguslm.embedded.child import Program
 from arguslm.embedded.console import Console
 from arguslm.embedded.errors import StartRefused
 from arguslm.embedded.server import run
@@ -17,13 +19,15 @@ class Command(BaseCommand):
     help = "Runs the whole server in the foreground: broker, web, worker and beat."
     # The start itself runs the checks, to answer with one sentence instead of a report.
     requires_system_checks = []
+    # Programs that run beside the server's own.
+    extra: ClassVar[Sequence[Callable[[], Program]]] = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
         os.umask(0o077)
         colour = sys.stderr.isatty() and not options["no_color"]
         with closing(Console(settings.DATA_DIR / "logs", sys.stderr, colour)) as console:
             try:
-                run(console, announce=self.announce)
+                run(console, self.announce, [program() for program in self.extra])
             except StartRefused as refusal:
                 self.stderr.write(str(refusal))
                 sys.exit(1)
