@@ -7,8 +7,9 @@ from typing import Any
 from django.db import models
 
 from arguslm.api.ids import new_id
-from providers import credentials, secrets
+from providers import secrets
 from providers.adapters import Endpoint
+from providers.credentials import PublicView, public_view
 from providers.endpoints import resolve
 
 
@@ -57,9 +58,9 @@ class ProviderAccount(models.Model):
         return self._public["region"]
 
     @property
-    def _public(self) -> credentials.PublicView:
+    def _public(self) -> PublicView:
         try:
-            return credentials.public_view(self.provider_type, self.credentials)
+            return public_view(self.provider_type, self.credentials)
         except secrets.Undecryptable:
             return {"base_url": None, "region": None}
 
