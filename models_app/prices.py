@@ -48,7 +48,8 @@ def cost_of(llm: LLM, figures: dict[str, Any]) -> Decimal | None:
         return None
     own = [_price(llm.metadata.get(name)) for name in (OVERRIDE_INPUT, OVERRIDE_OUTPUT)]
     if own[0] is not None and own[1] is not None:
-        return (own[0] * tokens_in + own[1] * tokens_out) / MILLION
+        cost: Decimal = (own[0] * tokens_in + own[1] * tokens_out) / MILLION
+        return cost
     return _listed(llm, tokens_in, tokens_out, figures["cached_tokens"] or 0)
 
 

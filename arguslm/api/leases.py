@@ -41,7 +41,7 @@ class Leased(models.Model):
         """Takes the row if nobody holds it; None when somebody does or it has ended."""
         now = now or timezone.now()
         free = Q(lease_expires_at=None) | Q(lease_expires_at__lt=now)
-        rows = cls._default_manager.filter(free, pk=pk, status__in=cls.open_states)  # type: ignore[misc]
+        rows = cls._default_manager.filter(free, pk=pk, status__in=cls.open_states)
         row = rows.first()
         if row is None:
             return None
@@ -60,8 +60,8 @@ class Leased(models.Model):
 
     def own(self, **changes: object) -> None:
         """Writes `changes` if this lease still holds; raises LeaseLost otherwise."""
-        rows = type(self)._default_manager.filter(pk=self.pk, fence=self.fence)
-        if not rows.filter(status=self.running_state).update(**changes):
+        held = {"pk": self.pk, "fence": self.fence, "status": self.running_state}
+        if not type(self)._default_manager.filter(**held).update(**changes):
             raise LeaseLost(f"{type(self).__name__} {self.pk}")
 
     def heartbeat(self, now: datetime | None = None) -> None:

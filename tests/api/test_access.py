@@ -25,9 +25,11 @@ def test_on_loopback_the_api_is_open(api: APIClient) -> None:
     ("name", "value"),
     [("REMOTE_ADDR", "192.0.2.7"), ("HTTP_X_FORWARDED_FOR", "192.0.2.7")],
 )
-def test_a_caller_from_elsewhere_needs_a_token_even_then(name: str, value: str) -> None:
-    caller = APIClient(**({"HTTP_HOST": "localhost", "REMOTE_ADDR": "127.0.0.1"} | {name: value}))
-    answer = caller.get(URL)
+def test_a_caller_from_elsewhere_needs_a_token_even_then(
+    api: APIClient, name: str, value: str
+) -> None:
+    api.defaults[name] = value
+    answer = api.get(URL)
     assert answer.status_code == 401
     assert answer.json() == {
         "detail": "An API token is needed: send it as 'Authorization: Bearer <token>'.",
