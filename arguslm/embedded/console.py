@@ -20,7 +20,7 @@ class Console:
 
     def __init__(self, directory: Path, terminal: IO[str], colour: bool) -> None:
         private_directory(directory)
-        self._directory = directory
+        self.directory = directory
         self._terminal: IO[str] | None = terminal
         self._colour = colour
         self._files: dict[str, RotatingFileHandler] = {}
@@ -51,7 +51,7 @@ class Console:
     def _file(self, name: str) -> RotatingFileHandler:
         if name not in self._files:
             self._files[name] = RotatingFileHandler(
-                self._directory / f"{name}.log",
+                self.directory / f"{name}.log",
                 maxBytes=FILE_BYTES,
                 backupCount=FILES_KEPT,
                 encoding="utf-8",
