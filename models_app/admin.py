@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from models_app.connection import test_connection
 from models_app.discovery import refresh
-from models_app.models import LLM
+from models_app.models import LLM, OwnPromptPack
 from providers.admin import ProviderAccountAdmin
 from providers.models import ProviderAccount
 from providers.secrets import Undecryptable
@@ -79,3 +79,17 @@ class LLMAdmin(admin.ModelAdmin[LLM]):
     def _set(self, request: HttpRequest, llms: QuerySet[LLM], said: str, **flags: bool) -> None:
         count = llms.update(**flags)
         self.message_user(request, f"{count} model{'' if count == 1 else 's'}: {said}.")
+
+
+@admin.register(OwnPromptPack)
+class OwnPromptPackAdmin(admin.ModelAdmin[OwnPromptPack]):
+    list_display = ["id", "name", "expected_tokens", "updated_at"]
+    search_fields = ["id", "name", "prompt"]
+    fields = ["id", "name", "prompt", "expected_tokens", "created_at", "updated_at"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: OwnPromptPack | None = None
+    ) -> tuple[str, ...]:
+        # Another id would be another pack: rows of the past name this one.
+        stamps = ("created_at", "updated_at")
+        return stamps if obj is None else ("id", *stamps)

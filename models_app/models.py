@@ -2,11 +2,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
 from arguslm.api.ids import new_id
+from models_app.prompts import PROMPT_PACKS, PromptPack
 from providers.models import ProviderAccount
+
+PACK_ID = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+MAX_PROMPT = 200_000
+MAX_EXPECTED_TOKENS = 32_768
+
+
+def not_built_in(pack_id: str) -> None:
+    if pack_id in PROMPT_PACKS:
+        raise ValidationError("This is the id of a built-in pack.")
 
 
 class LLMQuerySet(models.QuerySet["LLM"]):
@@ -107,3 +119,35 @@ class Measured(models.Model):
 
     def figures(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.FIGURES}
+
+
+class OwnPromptPack(models.Model):
+    """A prompt pack that was made here, beside the built-in ones."""
+
+    id = models.CharField(
+        primary_key=True,
+        max_length=64,
+        validators=[
+            RegexValidator(PACK_ID, "Lower-case letters, digits, - and _ only."),
+            not_built_in,
+        ],
+    )
+    name = models.CharField(max_length=255)
+    prompt = models.TextField(max_length=MAX_PROMPT)
+    expected_tokens = models.PositiveIntegerField(
+        help_text="Usual length of an answer.",
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_EXPECTED_TOKENS)],
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        verbose_name = "own prompt pack"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def pack(self) -> PromptPack:
+        return PromptPack(self.id, self.name, self.prompt, self.expected_tokens)

@@ -11,16 +11,14 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from arguslm.api.work import nudge
-from models_app.prompts import PROMPT_PACKS
+from models_app.packs import all_packs
 from monitoring import rounds
 from monitoring.models import MonitoringConfig, Round, RoundShare, UptimeCheck
 from monitoring.tasks import tick
 
 
 class ConfigForm(forms.ModelForm[MonitoringConfig]):
-    prompt_pack = forms.ChoiceField(
-        choices=[(pack.id, pack.name) for pack in PROMPT_PACKS.values()]
-    )
+    prompt_pack = forms.ChoiceField(choices=lambda: [(pack.id, pack.name) for pack in all_packs()])
 
     class Meta:
         model = MonitoringConfig

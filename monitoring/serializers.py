@@ -10,7 +10,7 @@ from arguslm.api.exports import format_field
 from arguslm.api.fields import Choice, Flag, Moment, Whole
 from arguslm.api.queries import limit_field, offset_field
 from arguslm.api.serializers import Input
-from models_app.prompts import PROMPT_PACKS
+from models_app.pack_serializers import PackChoice
 from monitoring.models import (
     MAX_CONCURRENCY,
     MAX_INTERVAL_MINUTES,
@@ -45,18 +45,11 @@ class ConfigPatch(Input):
     read_only_names = ("id", "last_run_at", "next_due_at", "created_at", "updated_at")
 
     interval_minutes = Whole(min_value=1, max_value=MAX_INTERVAL_MINUTES, required=False)
-    prompt_pack = Choice(choices=list(PROMPT_PACKS), required=False)
+    prompt_pack = PackChoice(required=False)
     enabled = Flag(required=False)
     max_tokens = Whole(min_value=1, max_value=MAX_TOKENS, required=False)
     global_concurrency = Whole(min_value=1, max_value=MAX_CONCURRENCY, required=False)
     provider_concurrency = Whole(min_value=1, max_value=MAX_CONCURRENCY, required=False)
-
-
-class PromptPackOutput(serializers.Serializer[Any]):
-    id = serializers.CharField()
-    name = serializers.CharField()
-    prompt = serializers.CharField()
-    expected_tokens = serializers.IntegerField(help_text="Usual length of an answer.")
 
 
 class RoundStarted(serializers.Serializer[Any]):

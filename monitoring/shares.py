@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from arguslm.api.leases import LeaseLost
 from models_app.models import LLM
+from models_app.packs import pack_of
 from models_app.probe import Target
 from models_app.prompts import PROMPT_PACKS
 from monitoring import rounds
@@ -114,7 +115,8 @@ def _probe(
 def _plan(share: RoundShare, account: ProviderAccount) -> Plan:
     config = MonitoringConfig.load()
     return Plan(
-        pack=PROMPT_PACKS[share.round.prompt_pack],
+        # A pack that was deleted while the round waited: any question still tells who answers.
+        pack=pack_of(share.round.prompt_pack) or PROMPT_PACKS["health_check"],
         max_tokens=share.round.max_tokens,
         account_limit=account.concurrency_limit or config.provider_concurrency,
         global_limit=config.global_concurrency,

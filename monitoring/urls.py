@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from monitoring.views import ConfigViewSet, PromptPackViewSet, RoundViewSet, UptimeViewSet
+from monitoring.pack_views import PackImport, PromptPackViewSet
+from monitoring.views import ConfigViewSet, RoundViewSet, UptimeViewSet
 
 urlpatterns = [
     path(
@@ -25,7 +26,19 @@ urlpatterns = [
     ),
     path(
         "monitoring/prompt-packs",
-        PromptPackViewSet.as_view({"get": "list"}),
+        PromptPackViewSet.as_view({"get": "list", "post": "create"}),
         name="monitoring-prompt-packs",
+    ),
+    path(
+        "monitoring/prompt-packs/import",
+        PackImport.as_view({"post": "create"}),
+        name="monitoring-prompt-packs-import",
+    ),
+    path(
+        "monitoring/prompt-packs/<str:pk>",
+        PromptPackViewSet.as_view(
+            {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+        ),
+        name="monitoring-prompt-pack",
     ),
 ]

@@ -14,7 +14,6 @@ from rest_framework.viewsets import GenericViewSet, ViewSet
 from arguslm.api import queries
 from arguslm.api.exports import csv_lines, download, json_document
 from arguslm.api.work import nudge
-from models_app.prompts import PROMPT_PACKS
 from monitoring import rounds
 from monitoring.exports import COLUMNS, exported
 from monitoring.models import MonitoringConfig, Round, UptimeCheck, UptimeCheckQuerySet
@@ -26,7 +25,6 @@ from monitoring.serializers import (
     ConfigOutput,
     ConfigPatch,
     ExportQuery,
-    PromptPackOutput,
     RoundList,
     RoundOutput,
     RoundQuery,
@@ -49,12 +47,6 @@ class ConfigViewSet(ViewSet):
         config = MonitoringConfig.load()
         config.change(timezone.now(), **reader.validated_data)
         return Response(ConfigOutput(config).data)
-
-
-class PromptPackViewSet(ViewSet):
-    @extend_schema(operation_id="monitoring_prompt_packs", responses=PromptPackOutput(many=True))
-    def list(self, request: Request) -> Response:
-        return Response(PromptPackOutput(list(PROMPT_PACKS.values()), many=True).data)
 
 
 class RoundViewSet(GenericViewSet[Round]):

@@ -24,13 +24,44 @@ class StrictJSONParser(JSONParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         try:
-            data = json.loads(stream.read().decode("utf-8"), parse_constant=_no_constant)
-        except RecursionError as exc:
-            raise ParseError("The body is nested too deeply.") from exc
+            return _read(stream.read().decode("utf-8"))
         except ValueError as exc:
             raise ParseError(f"The body is not valid JSON: {exc}") from exc
-        _refuse_unstorable(data, MAX_DEPTH)
-        return data
+
+
+class JSONLinesParser(JSONParser):
+    """One JSON value on each line; empty lines are left out."""
+
+    media_type = "application/x-ndjson"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> list[Any]:
+        try:
+            lines = stream.read().decode("utf-8").split("\n")
+        except ValueError as exc:
+            raise ParseError("The body is not UTF-8.") from exc
+        return [_line(n, line) for n, line in enumerate(lines, 1) if line.strip()]
+
+
+def _line(number: int, text: str) -> Any:
+    try:
+        return _read(text)
+    except ValueError as exc:
+        raise ParseError(f"Line {number} is not valid JSON: {exc}") from exc
+
+
+def _read(text: str) -> Any:
+    """Raises ValueError for what is not JSON, ParseError for what we do not take."""
+    try:
+        data = json.loads(text, parse_constant=_no_constant)
+    except RecursionError as exc:
+        raise ParseError("The body is nested too deeply.") from exc
+    _refuse_unstorable(data, MAX_DEPTH)
+    return data
 
 
 def _refuse_unstorable(value: Any, depth: int) -> None:

@@ -108,4 +108,5 @@ def test_the_prompt_packs_are_listed_with_their_prompts(api: APIClient) -> None:
         "name": "Health check",
         "prompt": PROMPT_PACKS["health_check"].prompt,
         "expected_tokens": 30,
+        "built_in": True,
     }
