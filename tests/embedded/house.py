@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,8 +74,14 @@ def running_house(data_dir: Path, **overrides: str) -> Iterator[House]:
 
 
 def read_lines(process: subprocess.Popen[str], count: int) -> list[str]:
+    """The next lines of its standard output; empty ones when it ends or takes too long."""
     assert process.stdout is not None
-    return [process.stdout.readline().rstrip("\n") for _ in range(count)]
+    too_long = threading.Timer(START_S, process.kill)
+    too_long.start()
+    try:
+        return [process.stdout.readline().rstrip("\n") for _ in range(count)]
+    finally:
+        too_long.cancel()
 
 
 def refusal(data_dir: Path, **overrides: str) -> tuple[int, str]:
