@@ -31,7 +31,7 @@ account:
 
 test:
 	@$(DEV_ENVIRONMENT)
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -n 2 --dist loadfile
 
 test-slow:
 	@$(DEV_ENVIRONMENT)
