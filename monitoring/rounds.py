@@ -132,11 +132,11 @@ def _results_by_provider(round: Round) -> dict[Hashable, list[CheckResult]]:
     for account_id, status, error_class in seen:
         failure = ErrorClass(error_class) if error_class else None
         result = CheckResult(CheckStatus(status), failure, True, None, None)
-        results[_place(accounts[account_id])].append(result)
+        results[place_of(accounts[account_id])].append(result)
     return results
 
 
-def _place(account: ProviderAccount) -> str:
+def place_of(account: ProviderAccount) -> str:
     """What fails together: accounts at one host are one provider."""
     try:
         address = account.base_url
