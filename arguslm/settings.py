@@ -107,7 +107,6 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Django -------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "daphne",
     "arguslm.admin_site.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -182,6 +181,7 @@ STORAGES = {
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["arguslm.api.parsers.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "arguslm.api.negotiation.OnlyJson",
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "arguslm.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",

@@ -3,8 +3,6 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from genai_prices import Usage, calc_price
-
 from models_app.models import LLM
 
 MILLION = Decimal(1_000_000)
@@ -67,6 +65,9 @@ def _listed(llm: LLM, tokens_in: int, tokens_out: int, cached: int) -> Decimal |
     price_list = PRICE_LISTS.get(llm.account.provider_type)
     if price_list is None:
         return None
+    # Imported late: its price data costs every process memory, and few ask for a price.
+    from genai_prices import Usage, calc_price
+
     # Input tokens include the cached ones, in our figures and in the list's formula.
     usage = Usage(input_tokens=tokens_in, cache_read_tokens=cached, output_tokens=tokens_out)
     try:

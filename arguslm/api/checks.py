@@ -40,7 +40,7 @@ def keys_are_usable(**kwargs: Any) -> list[CheckMessage]:
         hint = "Give every process the same random SECRET_KEY (50 characters or more)."
         found.append(Error("SECRET_KEY is not set.", hint=hint, id="arguslm.E004"))
     if not settings.ENCRYPTION_KEYS or not all(map(_is_fernet_key, settings.ENCRYPTION_KEYS)):
-        hint = "Make one with: manage.py encryption_key"
+        hint = "docs/configuration.md has the line that makes one."
         found.append(Error("ENCRYPTION_KEY is no Fernet key.", hint=hint, id="arguslm.E005"))
     return found
 
