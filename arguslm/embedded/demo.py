@@ -39,15 +39,19 @@ RULES = {
 
 def seed(simulator_url: str) -> None:
     """Makes the accounts or leads them to the simulator's new address; can be repeated."""
-    for demo in ACCOUNTS:
-        _seed_account(demo, simulator_url)
+    new = [demo for demo in ACCOUNTS if _seed_account(demo, simulator_url)]
+    # All at once, so that the first round has every account.
+    for demo in new:
+        mine = LLM.objects.filter(account__display_name=demo.display_name)
+        mine.filter(upstream_id__in=demo.monitored).update(enabled_for_monitoring=True)
     for name, rule_type in RULES.items():
         AlertRule.objects.get_or_create(name=name, defaults={"rule_type": rule_type})
     MonitoringConfig.load()
     MonitoringConfig.objects.update(interval_minutes=1, next_due_at=None)
 
 
-def _seed_account(demo: DemoAccount, simulator_url: str) -> None:
+def _seed_account(demo: DemoAccount, simulator_url: str) -> bool:
+    """Whether the account is new."""
     account = ProviderAccount.objects.filter(display_name=demo.display_name).first()
     is_new = account is None
     account = account or ProviderAccount(
@@ -56,6 +60,4 @@ def _seed_account(demo: DemoAccount, simulator_url: str) -> None:
     account.seal({"api_key": "demo-key-of-the-simulator", "base_url": simulator_url + demo.path})
     account.save()
     refresh(account)
-    if is_new:
-        wanted = LLM.objects.filter(account=account, upstream_id__in=demo.monitored)
-        wanted.update(enabled_for_monitoring=True)
+    return is_new
