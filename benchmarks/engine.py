@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Generic, TypeVar
 from uuid import UUID
+
+from providers.measurement import now_ns
 
 MAX_IN_FLIGHT = 4
 WARM_UP_LIMIT_S = 30.0
@@ -16,18 +19,49 @@ WARM_UP_LIMIT_S = 30.0
 T = TypeVar("T")
 
 
+class Arrivals(StrEnum):
+    POISSON = "poisson"
+    CONSTANT = "constant"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLoop:
+    """`rate` requests per second and LLM, made whether or not the earlier ones were answered."""
+
+    rate: float
+    arrivals: Arrivals = Arrivals.POISSON
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request: which LLM, in which iteration (from 1)."""
+    """One request: which LLM, in which iteration (from 1), in an open loop also when."""
 
     llm_id: UUID
     iteration: int
+    offset_s: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Finished(Generic[T]):
     step: Step
     outcome: T
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many requests may be in flight: to one LLM, and altogether."""
+
+    concurrency_per_llm: int = 1
+    max_in_flight: int = MAX_IN_FLIGHT
+
+    @property
+    def rounds_together(self) -> int:
+        # With one request per LLM a round ends before the next begins. With more, one straggler
+        # must not empty the pipe, so the rounds may run apart a little.
+        return 1 if self.concurrency_per_llm == 1 else 2 * self.concurrency_per_llm
+
+
+Execute = Callable[[Step, int], Awaitable[T]]
 
 
 def plan(llm_ids: Sequence[UUID], num_runs: int, seed: int) -> list[Step]:
@@ -45,62 +79,153 @@ def plan(llm_ids: Sequence[UUID], num_runs: int, seed: int) -> list[Step]:
     return steps
 
 
-def waves(steps: Iterable[Step], concurrency_per_llm: int) -> Iterator[list[Step]]:
-    """Consecutive rounds that may be in flight together: as many as an LLM may serve at once."""
-    for _, wave in groupby(steps, key=lambda step: (step.iteration - 1) // concurrency_per_llm):
-        yield list(wave)
+def timetable(llm_ids: Sequence[UUID], num_runs: int, seed: int, load: OpenLoop) -> list[Step]:
+    """The steps of an open loop by the time at which each is due, in seconds from the start.
+
+    Each LLM has an arrival process of its own: Poisson (exponential gaps) or a constant gap with
+    a phase that the seed draws.
+    """
+    draw = random.Random(seed)  # noqa: S311 - a timetable, not a secret
+    steps: list[Step] = []
+    for llm_id in llm_ids:
+        offset_s = draw.random() / load.rate if load.arrivals is Arrivals.CONSTANT else 0.0
+        for iteration in range(1, num_runs + 1):
+            if load.arrivals is Arrivals.POISSON:
+                offset_s += draw.expovariate(load.rate)
+            steps.append(Step(llm_id, iteration, offset_s))
+            if load.arrivals is Arrivals.CONSTANT:
+                offset_s += 1 / load.rate
+    return sorted(steps, key=lambda step: step.offset_s)
 
 
 async def run(
-    steps: Sequence[Step],
-    execute: Callable[[Step], Awaitable[T]],
-    *,
-    warm_up: Callable[[UUID], Awaitable[object]] | None = None,
-    concurrency_per_llm: int = 1,
-    max_in_flight: int = MAX_IN_FLIGHT,
+    steps: Sequence[Step], execute: Execute[T], load: Load | OpenLoop = Load()
 ) -> AsyncGenerator[Finished[T], None]:
-    """Yields each outcome as it comes; a wave starts when the one before it has ended.
+    """Yields each outcome as it comes. `execute` gets the step and `t_sched`, a `now_ns` stamp.
 
-    Steps start in the given order, at most `max_in_flight` at a time. Closing the iterator, or
-    cancelling the task that reads it, cancels what is in flight. What `execute` raises ends it.
+    Closing the iterator, or cancelling the task that reads it, cancels what is in flight. What
+    `execute` raises ends it.
+    """
+    running = _Running(execute)
+    feed = running.on_time(steps) if isinstance(load, OpenLoop) else running.in_turn(steps, load)
+    feeding = asyncio.ensure_future(feed)
+    feeding.add_done_callback(running.end)
+    try:
+        while (done := await running.ended.get()) is not None:
+            yield done.result()
+        feeding.result()
+    finally:
+        await _stop([feeding, *running.in_flight])
+
+
+class _Running(Generic[T]):
+    def __init__(self, execute: Execute[T]) -> None:
+        self.execute = execute
+        self.ended: asyncio.Queue[asyncio.Task[Finished[T]] | None] = asyncio.Queue()
+        self.in_flight: set[asyncio.Task[Finished[T]]] = set()
+        self._fed = False
+
+    async def in_turn(self, steps: Sequence[Step], load: Load) -> None:
+        """Starts the steps in the given order, each as soon as the load allows."""
+        gate = _Gate(steps, load)
+        for step in steps:
+            await gate.enter(step)
+            self._start(step, now_ns(), gate.leave)
+
+    async def on_time(self, steps: Sequence[Step]) -> None:
+        """Starts each step when it is due; a resumed timetable begins with its next step."""
+        if not steps:
+            return
+        start_ns = now_ns() - round(steps[0].offset_s * 1e9)
+        for step in steps:
+            due_ns = start_ns + round(step.offset_s * 1e9)
+            await asyncio.sleep(max(due_ns - now_ns(), 0) / 1e9)
+            self._start(step, due_ns)
+
+    def end(self, feeding: asyncio.Future[None]) -> None:
+        self._fed = True
+        if not self.in_flight or feeding.cancelled() or feeding.exception():
+            self.ended.put_nowait(None)
+
+    def _start(
+        self, step: Step, sched_ns: int, leave: Callable[[Step], None] | None = None
+    ) -> None:
+        task = asyncio.create_task(self._one(step, sched_ns))
+        self.in_flight.add(task)
+
+        def done(task: asyncio.Task[Finished[T]]) -> None:
+            self.in_flight.discard(task)
+            if leave is not None:
+                leave(step)
+            if not task.cancelled():
+                self.ended.put_nowait(task)
+            if self._fed and not self.in_flight:
+                self.ended.put_nowait(None)
+
+        task.add_done_callback(done)
+
+    async def _one(self, step: Step, sched_ns: int) -> Finished[T]:
+        return Finished(step, await self.execute(step, sched_ns))
+
+
+class _Gate:
+    """Lets a step pass when its LLM, the whole run and the round before have room for it."""
+
+    def __init__(self, steps: Iterable[Step], load: Load) -> None:
+        self._load = load
+        self._left = Counter(step.iteration for step in steps)
+        self._rounds = sorted(self._left, reverse=True)
+        self._of_llm: Counter[UUID] = Counter()
+        self._of_all = 0
+        self._moved = asyncio.Event()
+
+    async def enter(self, step: Step) -> None:
+        while not self._has_room(step):
+            self._moved.clear()
+            await self._moved.wait()
+        self._of_llm[step.llm_id] += 1
+        self._of_all += 1
+
+    def leave(self, step: Step) -> None:
+        self._of_llm[step.llm_id] -= 1
+        self._of_all -= 1
+        self._left[step.iteration] -= 1
+        while self._rounds and not self._left[self._rounds[-1]]:
+            self._rounds.pop()
+        self._moved.set()
+
+    def _has_room(self, step: Step) -> bool:
+        load = self._load
+        return (
+            self._of_all < load.max_in_flight
+            and self._of_llm[step.llm_id] < load.concurrency_per_llm
+            and step.iteration < self._rounds[-1] + load.rounds_together
+        )
+
+
+async def warm_up(
+    llm_ids: Iterable[UUID],
+    execute: Callable[[UUID], Awaitable[object]],
+    max_in_flight: int = MAX_IN_FLIGHT,
+) -> None:
+    """Asks each LLM once, at most `WARM_UP_LIMIT_S` long, and forgets the answer.
+
+    An LLM that cannot be warmed shows its failure in round 1, where it is recorded.
     """
     slots = asyncio.Semaphore(max_in_flight)
-    if warm_up is not None:
-        await _warm(list(dict.fromkeys(step.llm_id for step in steps)), warm_up, slots)
-    for wave in waves(steps, concurrency_per_llm):
-        started = [asyncio.ensure_future(_in_slot(slots, execute, step)) for step in wave]
-        try:
-            for done in asyncio.as_completed(started):
-                yield await done
-        finally:
-            await _end(started)
 
-
-async def _in_slot(
-    slots: asyncio.Semaphore, execute: Callable[[Step], Awaitable[T]], step: Step
-) -> Finished[T]:
-    async with slots:
-        return Finished(step, await execute(step))
-
-
-async def _warm(
-    llm_ids: Sequence[UUID],
-    warm_up: Callable[[UUID], Awaitable[object]],
-    slots: asyncio.Semaphore,
-) -> None:
     async def once(llm_id: UUID) -> None:
         async with slots, asyncio.timeout(WARM_UP_LIMIT_S):
-            await warm_up(llm_id)
+            await execute(llm_id)
 
     started = [asyncio.ensure_future(once(llm_id)) for llm_id in llm_ids]
     try:
-        # An LLM that cannot be warmed shows its failure in round 1, where it is recorded.
         await asyncio.gather(*started, return_exceptions=True)
     finally:
-        await _end(started)
+        await _stop(started)
 
 
-async def _end(started: Sequence[asyncio.Future[T]]) -> None:
+async def _stop(started: Sequence[asyncio.Future[T]]) -> None:
     for future in started:
         future.cancel()
     await asyncio.gather(*started, return_exceptions=True)

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import nullcontext
+from datetime import timedelta
 from queue import Empty, SimpleQueue
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F, Sum
 from django.utils import timezone
 
 from arguslm.api.leases import HEARTBEAT_S, LeaseLost
-from benchmarks import engine
 from benchmarks.announcements import announce
-from benchmarks.engine import Finished, Step
+from benchmarks.engine import MAX_IN_FLIGHT, Finished, Load
+from benchmarks.facts import client_facts
 from benchmarks.models import MAX_CRASHES, BenchmarkResult, BenchmarkRun
+from benchmarks.probing import Probing, Work
 from models_app.models import LLM
-from models_app.probe import Target, learn, probe, row_values, target_of
-from models_app.prompts import PROMPT_PACKS, PromptPack
+from models_app.packs import pack_of
+from models_app.probe import Target, learn, row_values, target_of
+from models_app.prompts import PromptPack
 from providers.errors import ExchangeFailed
 from providers.loop import engine_loop
-from providers.measurement import Outcome, now_ns
+from providers.measurement import Outcome
 from providers.secrets import Undecryptable
 
 log = logging.getLogger(__name__)
 
-WARM_UP_TOKENS = 16
 LOOK_S = 0.25
 ANNOUNCE_S = 0.1
 OWNER_S = 0.5
@@ -40,7 +41,7 @@ draining = threading.Event()
 
 
 class CannotRun(Exception):
-    """The run can never go on; the text is its failure reason."""
+    """The run can not go on; the text is its failure reason."""
 
 
 def execute(run: BenchmarkRun) -> None:
@@ -52,35 +53,34 @@ def execute(run: BenchmarkRun) -> None:
 
 
 def _carry(run: BenchmarkRun) -> None:
+    run.facts = client_facts()
     run.start()
     try:
         if run.crashes >= MAX_CRASHES:
             raise CannotRun(f"Its worker died {run.crashes} times.")
-        work = Execution(run)
+        announce(run.pk)
+        Execution(run).carry_on()
     except CannotRun as exc:
         run.fail(str(exc))
-        return
-    announce(run.pk)
-    work.carry_on()
 
 
 class Execution:
     def __init__(self, run: BenchmarkRun) -> None:
         self.run = run
-        self.pack = _pack_of(run)
         self.llms = {t.llm_id: t.llm for t in run.targets.select_related("llm__account")}
-        self.targets = {llm.pk: _target_of(llm) for llm in self.llms.values()}
+        self.work = _work_of(run, list(self.llms.values()))
         self.ordinal = run.results.count()
         self.finished: SimpleQueue[Finished[Outcome]] = SimpleQueue()
         self._beat_at = self._owned_at = self._told_at = time.monotonic()
         self._is_told = True
 
     def carry_on(self) -> None:
-        probing = engine_loop().submit(self._probe_all(self.run.remaining()))
+        probing = Probing(self.work, engine_loop().clients, self.finished.put)
+        future = engine_loop().submit(probing.run(self.run.remaining()))
         try:
-            self._keep(probing)
+            self._keep(future)
         finally:
-            probing.cancel()
+            future.cancel()
 
     def _keep(self, probing: Future[None]) -> None:
         while True:
@@ -92,6 +92,7 @@ class Execution:
                 self.run.release()
                 return
             self._stay_owner()
+            self._stay_in_time()
         probing.result()
         self.run.complete()
 
@@ -129,6 +130,7 @@ class Execution:
             llm=llm,
             iteration=done.step.iteration,
             ordinal=self.ordinal + place,
+            started_at=done.outcome.started_at,
             created_at=timezone.now(),
             **row_values(llm, done.outcome),
         )
@@ -143,41 +145,51 @@ class Execution:
                 raise LeaseLost(f"BenchmarkRun {self.run.pk}")
             self._owned_at = now
 
+    def _stay_in_time(self) -> None:
+        limit_s, began = self.run.run_time_limit_s, self.run.started_at
+        if limit_s is None or began is None:
+            return
+        if timezone.now() - began > timedelta(seconds=limit_s):
+            raise CannotRun(
+                f"Its time limit of {limit_s} s was reached after {self.ordinal} of "
+                f"{self.run.total} requests."
+            )
+
     def _heartbeat(self) -> None:
         self.run.heartbeat()
         self._beat_at = self._owned_at = time.monotonic()
 
-    async def _probe_all(self, steps: Sequence[Step]) -> None:
-        gates = {t.account_id: _gate_of(self.llms[t.llm_id]) for t in self.targets.values()}
-        clients = engine_loop().clients
 
-        async def once(step: Step) -> Outcome:
-            target = self.targets[step.llm_id]
-            sched_ns = now_ns()
-            async with gates[target.account_id]:
-                return await probe(
-                    target,
-                    self.pack,
-                    max_tokens=self.run.max_tokens,
-                    clients=clients,
-                    sched_ns=sched_ns,
-                    acq_ns=now_ns(),
-                )
+def _work_of(run: BenchmarkRun, llms: Sequence[LLM]) -> Work:
+    limits = {llm.account_id: llm.account.concurrency_limit for llm in llms}
+    return Work(
+        run.pk,
+        _pack_of(run),
+        run.max_tokens,
+        targets={llm.pk: _target_of(llm) for llm in llms},
+        limits={account_id: limit for account_id, limit in limits.items() if limit},
+        load=run.open_loop
+        or Load(run.concurrency_per_llm, MAX_IN_FLIGHT * run.concurrency_per_llm),
+        cache_busting=run.cache_busting,
+        model_time_limit_s=run.model_time_limit_s,
+        spent_s=_spent(run),
+    )
 
-        async def warm_up(llm_id: UUID) -> None:
-            target = self.targets[llm_id]
-            async with gates[target.account_id]:
-                tokens = min(WARM_UP_TOKENS, self.run.max_tokens)
-                await probe(target, self.pack, max_tokens=tokens, clients=clients)
 
-        async for done in engine.run(steps, once, warm_up=warm_up):
-            self.finished.put(done)
+def _spent(run: BenchmarkRun) -> dict[UUID, float]:
+    """Seconds that the requests to each LLM have taken, for a run that is resumed."""
+    took = Sum(F("created_at") - F("started_at"))
+    rows = run.results.order_by().values("llm").annotate(took=took).values_list("llm", "took")
+    return {llm_id: took.total_seconds() for llm_id, took in rows if took is not None}
 
 
 def _pack_of(run: BenchmarkRun) -> PromptPack:
-    if run.prompt_pack not in PROMPT_PACKS:
+    if run.prompt:
+        return PromptPack(run.prompt_pack, run.prompt_pack, run.prompt, run.max_tokens)
+    pack = pack_of(run.prompt_pack)
+    if pack is None:
         raise CannotRun(f"The prompt pack {run.prompt_pack!r} is not known here.")
-    return PROMPT_PACKS[run.prompt_pack]
+    return pack
 
 
 def _target_of(llm: LLM) -> Target:
@@ -185,9 +197,3 @@ def _target_of(llm: LLM) -> Target:
         return target_of(llm)
     except (Undecryptable, ExchangeFailed) as exc:
         raise CannotRun(f"{llm.account.display_name}: {exc}") from exc
-
-
-def _gate_of(llm: LLM) -> asyncio.Semaphore | nullcontext[None]:
-    """The limit that the operator set on an account holds here too."""
-    limit = llm.account.concurrency_limit
-    return asyncio.Semaphore(limit) if limit else nullcontext()

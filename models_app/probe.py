@@ -12,7 +12,6 @@ from models_app.prompts import PromptPack
 from providers.adapters import ChatRequest, ClientPool, Endpoint, exchange
 from providers.measurement import Outcome
 
-
 OTHER_TOKEN_PARAM = {
     "max_tokens": "max_completion_tokens",
     "max_completion_tokens": "max_tokens",
@@ -42,10 +41,14 @@ async def probe(
     clients: ClientPool,
     sched_ns: int | None = None,
     acq_ns: int | None = None,
+    mark: str = "",
 ) -> Outcome:
-    """One attempt, one record. `sched_ns` and `acq_ns` are stamps of `measurement.now_ns`."""
+    """One attempt, one record. `sched_ns` and `acq_ns` are stamps of `measurement.now_ns`.
+
+    `mark` goes in front of the prompt; see ChatRequest.
+    """
     request = ChatRequest(
-        model=target.upstream_id, prompt=pack.prompt, max_tokens=max_tokens, temperature=None
+        target.upstream_id, pack.prompt, max_tokens=max_tokens, temperature=None, mark=mark
     )
     return await exchange(
         target.endpoint, request, clients=clients, sched_ns=sched_ns, acq_ns=acq_ns

@@ -47,26 +47,28 @@ class Client:
     identity: str
     leases: int = 0
     is_retired: bool = False
-    built: OrderedDict[Hashable, httpx2.Request] = field(default_factory=OrderedDict)
+    built: OrderedDict[Hashable, tuple[httpx2.Request, bytes]] = field(default_factory=OrderedDict)
 
-    def keep_built(self, key: Hashable, request: httpx2.Request) -> None:
+    def keep_built(self, key: Hashable, request: httpx2.Request, mark: str = "") -> None:
         if len(request.content) <= BUILT_BYTES_LIMIT and "idempotency-key" not in request.headers:
-            self.built[key] = request
+            self.built[key] = request, mark.encode()
             if len(self.built) > BUILT_LIMIT:
                 self.built.popitem(last=False)
 
-    async def send_again(self, key: Hashable, endpoint: Endpoint) -> httpx2.Response | None:
-        """Sends a copy of the request kept under ``key``; None when there is none."""
+    async def send_again(
+        self, key: Hashable, endpoint: Endpoint, mark: str = ""
+    ) -> httpx2.Response | None:
+        """Sends a copy of the request kept under ``key``; None when there is none that fits."""
         import httpx2
 
-        kept = self.built.get(key)
-        if kept is None:
+        kept, old = self.built.get(key, (None, b""))
+        if kept is None or len(old) != len(mark):
             return None
         copy = httpx2.Request(
             kept.method,
             kept.url,
             headers=kept.headers,
-            content=kept.content,
+            content=kept.content.replace(old, mark.encode(), 1) if mark else kept.content,
             extensions={"timeout": transport_timeout(endpoint).as_dict()},
         )
         return await self.http.send(copy, stream=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -87,10 +87,23 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
+    """``mark`` stands in front of the prompt and differs from request to request, so that no
+    provider finds the prompt's beginning in a cache: plain ASCII, always of the same length.
+    """
+
     model: str
     prompt: str
     max_tokens: int = 64
     temperature: float | None = None
+    mark: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.mark + self.prompt
+
+    @property
+    def unmarked(self) -> ChatRequest:
+        return replace(self, mark="") if self.mark else self
 
 
 @dataclass(frozen=True, slots=True)

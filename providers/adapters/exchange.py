@@ -101,15 +101,15 @@ class Attempt:
         return None
 
     async def _ask(self, client: Client) -> httpx2.Response:
-        key = (self.request, self.dialect)
+        key, mark = (self.request.unmarked, self.dialect), self.request.mark
         token = current_trace.set(self.trace)
         try:
-            response = await client.send_again(key, self.endpoint)
+            response = await client.send_again(key, self.endpoint, mark)
             if response is None:
                 response = await self.wire.ask(
                     client.sdk, self.endpoint, self.request, self.dialect
                 )
-                client.keep_built(key, response.request)
+                client.keep_built(key, response.request, mark)
         finally:
             current_trace.reset(token)
         return response
@@ -198,7 +198,7 @@ class Attempt:
         return Measurement.of(
             self.trace,
             self.reading.chunks,
-            self.reading.tokens(self.request.prompt),
+            self.reading.tokens(self.request.text),
             bias_ms=self.clients.bias_ms,
             has_visible_reasoning=self.reading.has_reasoning,
             noted=frozenset(name for name, is_set in flags.items() if is_set),

@@ -71,7 +71,7 @@ async def ask(
 def _body(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": [{"role": "user", "content": request.prompt}],
+        "messages": [{"role": "user", "content": request.text}],
         "stream": True,
         dialect.token_param: request.max_tokens,
     }

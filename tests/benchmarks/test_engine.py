@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from statistics import fmean, pstdev
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from benchmarks.engine import Step, plan, run, waves
+from benchmarks.engine import Arrivals, Load, OpenLoop, Step, plan, run, timetable, warm_up
+from providers.measurement import now_ns
 
 A, B, C = UUID(int=1), UUID(int=2), UUID(int=3)
-Execute = Callable[[Step], Awaitable[str]]
+Execute = Callable[[Step, int], Awaitable[str]]
 
 
 class Bench:
@@ -24,7 +28,7 @@ class Bench:
         self.most_of_one = 0
         self.cancelled = 0
 
-    async def execute(self, step: Step) -> str:
+    async def execute(self, step: Step, sched_ns: int) -> str:
         self.started.append(step)
         self.now[step.llm_id] += 1
         self.most = max(self.most, self.now.total())
@@ -40,8 +44,8 @@ class Bench:
         return f"{step.llm_id.int}.{step.iteration}"
 
 
-async def outcomes(steps: list[Step], execute: Execute, **options: Any) -> list[str]:
-    return [done.outcome async for done in run(steps, execute, **options)]
+async def outcomes(steps: list[Step], execute: Execute, *load: Any) -> list[str]:
+    return [done.outcome async for done in run(steps, execute, *load)]
 
 
 def test_every_llm_runs_once_in_every_round() -> None:
@@ -67,7 +71,13 @@ def test_the_order_is_drawn_anew_for_each_round() -> None:
 
 def test_no_runs_make_an_empty_plan() -> None:
     assert plan([A], 0, seed=1) == []
-    assert list(waves([], 1)) == []
+    assert timetable([A], 0, 1, OpenLoop(1.0)) == []
+
+
+async def test_an_empty_plan_ends_at_once() -> None:
+    bench = Bench()
+    assert await outcomes([], bench.execute) == []
+    assert await outcomes([], bench.execute, OpenLoop(1.0)) == []
 
 
 async def test_steps_start_in_the_planned_order_and_all_finish() -> None:
@@ -82,15 +92,15 @@ async def test_steps_start_in_the_planned_order_and_all_finish() -> None:
 async def test_an_llm_never_runs_against_itself() -> None:
     bench = Bench()
 
-    await outcomes(plan([A, B, C], 5, seed=5), bench.execute, max_in_flight=100)
+    await outcomes(plan([A, B, C], 5, seed=5), bench.execute, Load(max_in_flight=100))
 
     assert (bench.most_of_one, bench.most) == (1, 3)
 
 
-async def test_concurrency_of_two_takes_two_rounds_together() -> None:
+async def test_concurrency_of_two_asks_each_llm_twice_at_once() -> None:
     bench = Bench()
 
-    await outcomes(plan([A, B], 4, seed=5), bench.execute, concurrency_per_llm=2)
+    await outcomes(plan([A, B], 4, seed=5), bench.execute, Load(concurrency_per_llm=2))
 
     assert (bench.most_of_one, bench.most) == (2, 4)
 
@@ -106,7 +116,7 @@ async def test_no_more_than_the_limit_are_in_flight() -> None:
 async def test_a_round_waits_for_the_slowest_of_the_one_before() -> None:
     release, started = asyncio.Event(), list[Step]()
 
-    async def execute(step: Step) -> str:
+    async def execute(step: Step, sched_ns: int) -> str:
         started.append(step)
         if step == Step(A, 1):
             await release.wait()
@@ -120,7 +130,7 @@ async def test_a_round_waits_for_the_slowest_of_the_one_before() -> None:
 
 
 async def test_outcomes_come_as_they_end_not_as_they_started() -> None:
-    async def execute(step: Step) -> str:
+    async def execute(step: Step, sched_ns: int) -> str:
         await asyncio.sleep(0.02 if step.llm_id == A else 0)
         return "slow" if step.llm_id == A else "fast"
 
@@ -131,7 +141,7 @@ async def test_cancelling_the_reader_cancels_what_is_in_flight() -> None:
     bench = Bench()
     stuck = asyncio.Event()
 
-    async def execute(step: Step) -> str:
+    async def execute(step: Step, sched_ns: int) -> str:
         try:
             await stuck.wait()
         except asyncio.CancelledError:
@@ -149,7 +159,7 @@ async def test_cancelling_the_reader_cancels_what_is_in_flight() -> None:
 
 async def test_closing_the_iterator_stops_the_run() -> None:
     bench = Bench()
-    outcomes = run(plan([A, B, C], 9, seed=1), bench.execute, max_in_flight=1)
+    outcomes = run(plan([A, B, C], 9, seed=1), bench.execute, Load(max_in_flight=1))
 
     await anext(outcomes)
     await outcomes.aclose()
@@ -159,27 +169,95 @@ async def test_closing_the_iterator_stops_the_run() -> None:
 
 
 async def test_what_execute_raises_ends_the_run() -> None:
-    async def execute(step: Step) -> str:
+    async def execute(step: Step, sched_ns: int) -> str:
         raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):
         await outcomes(plan([A, B], 2, seed=1), execute)
 
 
-async def test_warm_up_ends_before_the_first_step_even_when_it_fails() -> None:
-    seen: list[str] = []
+async def test_warm_up_asks_each_llm_once_and_forgets_its_failures() -> None:
+    seen: list[int] = []
 
-    async def warm_up(llm_id: UUID) -> None:
+    async def execute(llm_id: UUID) -> None:
         await asyncio.sleep(0.01)
-        seen.append(f"warm {llm_id.int}")
+        seen.append(llm_id.int)
         if llm_id == B:
             raise RuntimeError("cold")
 
-    async def execute(step: Step) -> str:
-        seen.append(f"step {step.llm_id.int}")
+    await warm_up([A, B, C], execute)
+
+    assert sorted(seen) == [1, 2, 3]
+
+
+async def test_one_straggler_does_not_empty_the_pipe() -> None:
+    release, started = asyncio.Event(), list[int]()
+
+    async def execute(step: Step, sched_ns: int) -> str:
+        started.append(step.iteration)
+        if step.iteration == 1:
+            await release.wait()
         return ""
 
-    steps = [Step(A, 1), Step(B, 1), Step(A, 2)]
-    assert len([done async for done in run(steps, execute, warm_up=warm_up)]) == 3
-    assert seen[:2] == ["warm 1", "warm 2"]
-    assert seen[2:] == ["step 1", "step 2", "step 1"]
+    running = asyncio.create_task(outcomes(plan([A], 9, seed=1), execute, Load(2)))
+    await asyncio.sleep(0.01)
+    assert started == [1, 2, 3, 4]
+    release.set()
+    assert len(await running) == 9
+
+
+@pytest.mark.parametrize("arrivals", list(Arrivals))
+def test_a_timetable_follows_from_its_seed_and_keeps_the_rate(arrivals: Arrivals) -> None:
+    load = OpenLoop(10.0, arrivals)
+    steps = timetable([A, B], 1000, 7, load)
+
+    assert steps == timetable([A, B], 1000, 7, load)
+    assert [s.offset_s for s in steps] == sorted(s.offset_s for s in steps)
+    for llm_id in (A, B):
+        own = [step for step in steps if step.llm_id == llm_id]
+        assert [step.iteration for step in own] == list(range(1, 1001))
+        assert own[-1].offset_s == pytest.approx(100, rel=0.1)
+
+
+def test_constant_arrivals_have_one_gap_and_poisson_arrivals_the_gaps_of_chance() -> None:
+    def gaps(arrivals: Arrivals) -> list[float]:
+        steps = timetable([A], 2000, 3, OpenLoop(4.0, arrivals))
+        return [b.offset_s - a.offset_s for a, b in pairwise(steps)]
+
+    assert gaps(Arrivals.CONSTANT) == pytest.approx([0.25] * 1999)
+    poisson = gaps(Arrivals.POISSON)
+    # An exponential distribution has its mean as its standard deviation.
+    assert fmean(poisson) == pytest.approx(0.25, rel=0.1)
+    assert pstdev(poisson) == pytest.approx(0.25, rel=0.1)
+
+
+async def test_an_open_loop_does_not_wait_for_answers() -> None:
+    release, due = asyncio.Event(), list[int]()
+
+    async def execute(step: Step, sched_ns: int) -> str:
+        due.append(sched_ns)
+        if len(due) == 20:
+            release.set()
+        await release.wait()
+        return ""
+
+    steps = timetable([A, B], 10, 1, OpenLoop(200.0))
+    assert len(await outcomes(steps, execute, OpenLoop(200.0))) == 20
+    offsets = [(at - due[0]) / 1e9 for at in due]
+    assert offsets == pytest.approx([s.offset_s - steps[0].offset_s for s in steps], abs=1e-6)
+
+
+async def test_a_late_start_counts_from_the_timetable() -> None:
+    late: list[float] = []
+
+    async def execute(step: Step, sched_ns: int) -> str:
+        late.append((now_ns() - sched_ns) / 1e6)
+        if step.iteration == 1:
+            time.sleep(0.05)
+        return ""
+
+    steps = [Step(A, 1, 3.0), Step(A, 2, 3.001)]
+    await outcomes(steps, execute, OpenLoop(1.0))
+
+    assert late[0] < 20
+    assert late[1] > 40

@@ -140,6 +140,21 @@ async def test_a_repeated_request_is_the_same_to_the_byte_and_measured_anew(
     assert first.measurement != again.measurement
 
 
+async def test_a_mark_stands_in_front_of_the_prompt_and_nothing_else_changes(
+    clients: ClientPool,
+) -> None:
+    async with raw_server(make_good("a"), make_good("b"), make_good("c")) as server:
+        endpoint = make_endpoint(server.url)
+        for mark in ("[11aa] ", "[22bb] ", ""):
+            request = make_request(prompt="Say [11aa] twice.", mark=mark)
+            await exchange(endpoint, request, clients=clients)
+
+    bodies = [received.body for received in server.received]
+    texts = [body["messages"][0].pop("content") for body in bodies]
+    assert texts == [f"{mark}Say [11aa] twice." for mark in ("[11aa] ", "[22bb] ", "")]
+    assert bodies[0] == bodies[1] == bodies[2]
+
+
 async def test_a_reused_connection_has_no_connect_time(clients: ClientPool) -> None:
     body = make_delta(content="x") + STOP + DONE
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"

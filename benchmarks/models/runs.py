@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
@@ -14,9 +13,11 @@ from django.utils import timezone
 
 from arguslm.api.ids import new_id
 from arguslm.api.leases import Leased
-from benchmarks.engine import Step, plan
+from benchmarks.engine import Arrivals, OpenLoop, Step, plan, timetable
+from benchmarks.models.settings import RunSettings
 from benchmarks.signals import run_finished
 from models_app.models import LLM, Measured
+from models_app.packs import pack_of
 
 MAX_OPEN_RUNS = 20
 MAX_CRASHES = 3
@@ -53,7 +54,7 @@ class BenchmarkRunQuerySet(models.QuerySet["BenchmarkRun"]):
         ).order_by("created_at", "id")
 
 
-class BenchmarkRun(Leased):
+class BenchmarkRun(Leased, RunSettings):
     class Status(models.TextChoices):
         PENDING = "pending"
         RUNNING = "running"
@@ -71,16 +72,21 @@ class BenchmarkRun(Leased):
     name = models.CharField(max_length=255)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     failure_reason = models.TextField(blank=True, editable=False)
-    prompt_pack = models.CharField(max_length=64)
-    max_tokens = models.PositiveIntegerField(
-        default=200, validators=[MinValueValidator(1), MaxValueValidator(4096)]
+    prompt = models.TextField(
+        blank=True, help_text="The prompt as it was when the run was ordered."
     )
-    num_runs = models.PositiveIntegerField(default=3, validators=[MinValueValidator(1)])
     seed = models.BigIntegerField(help_text="Orders the LLMs inside each iteration.")
     triggered_by = models.CharField(
         max_length=10, choices=TriggeredBy.choices, default=TriggeredBy.USER
     )
+    schedule = models.ForeignKey(
+        "benchmarks.BenchmarkSchedule", models.SET_NULL, null=True, related_name="runs"
+    )
     llms = models.ManyToManyField(LLM, through="BenchmarkTarget", related_name="benchmark_runs")
+    facts = models.JSONField(default=dict, editable=False, help_text="The client that measured.")
+    verdicts = models.JSONField(
+        null=True, editable=False, help_text="Against the earlier runs of its schedule."
+    )
     started_at = models.DateTimeField(null=True, editable=False)
     completed_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -97,9 +103,12 @@ class BenchmarkRun(Leased):
 
     @classmethod
     def order(cls, llms: Sequence[LLM], **fields: Any) -> BenchmarkRun:
-        """A new pending run over `llms`, with a seed of its own."""
+        """A new pending run over `llms`; it draws its seed and takes the prompt of its pack."""
+        pack = pack_of(fields["prompt_pack"])
+        drawn = random.randrange(SEEDS)  # noqa: S311 - an order
+        defaults = {"seed": drawn, "prompt": pack.prompt if pack else ""}
         with transaction.atomic():
-            run = cls.objects.create(seed=random.randrange(SEEDS), **fields)  # noqa: S311 - an order
+            run = cls.objects.create(**defaults | fields)
             BenchmarkTarget.objects.bulk_create(
                 BenchmarkTarget(run=run, llm=llm, position=position)
                 for position, llm in enumerate(llms)
@@ -129,14 +138,25 @@ class BenchmarkRun(Leased):
 
     def remaining(self) -> list[Step]:
         done = {Step(*pair) for pair in self.results.values_list("llm_id", "iteration")}
-        steps = plan(self.llm_ids, self.num_runs, self.seed)
-        return [step for step in steps if step not in done]
+        return [step for step in self.steps() if step not in done]
+
+    def steps(self) -> list[Step]:
+        """All requests of the run in the order in which they are made."""
+        if self.open_loop is not None:
+            return timetable(self.llm_ids, self.num_runs, self.seed, self.open_loop)
+        return plan(self.llm_ids, self.num_runs, self.seed)
+
+    @property
+    def open_loop(self) -> OpenLoop | None:
+        if self.request_rate is None:
+            return None
+        return OpenLoop(self.request_rate, Arrivals(self.arrivals))
 
     def start(self, now: datetime | None = None) -> None:
         """Notes when work began; a resumed run keeps its first start. Raises LeaseLost."""
         now = now or timezone.now()
         started_at = self.started_at or now
-        self.own(started_at=started_at, updated_at=now)
+        self.own(started_at=started_at, updated_at=now, facts=self.facts)
         self.started_at = started_at
 
     def complete(self) -> None:
@@ -217,6 +237,7 @@ class BenchmarkResult(Measured):
     llm = models.ForeignKey(LLM, models.PROTECT, related_name="benchmark_results")
     iteration = models.PositiveIntegerField()
     ordinal = models.PositiveIntegerField()
+    started_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
