@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -74,8 +75,12 @@ class ProviderAccountAdmin(admin.ModelAdmin[ProviderAccount]):
     list_display = ["display_name", "provider_type", "address", "enabled", "created_at"]
     list_filter = ["enabled", "provider_type"]
     search_fields = ["display_name", "provider_type"]
-    readonly_fields = ["id", "address", "quirks", "created_at", "updated_at"]
     ordering = ["display_name"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: ProviderAccount | None = None
+    ) -> Sequence[str]:
+        return ["id", "address", "quirks", "created_at", "updated_at"] if obj else []
 
     @admin.display(description="Address", empty_value="default")
     def address(self, account: ProviderAccount) -> str | None:
