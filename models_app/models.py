@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from arguslm.api.ids import new_id
 from models_app.prompts import PROMPT_PACKS, PromptPack
+from providers.measurement import FIGURES
 from providers.models import ProviderAccount
 
 PACK_ID = r"^[a-z0-9][a-z0-9_-]{0,63}$"
@@ -97,25 +98,7 @@ class Measured(models.Model):
     class Meta:
         abstract = True
 
-    FIGURES: tuple[str, ...] = (
-        "ttft_ms",
-        "ttfa_ms",
-        "total_latency_ms",
-        "tpot_ms",
-        "tps",
-        "tps_excluding_ttft",
-        "queue_wait_ms",
-        "connect_ms",
-        "response_ms",
-        "uncertainty_ms",
-        "input_tokens",
-        "output_tokens",
-        "cached_tokens",
-        "reasoning_tokens",
-        "token_source",
-        "quality_flags",
-        "estimated_cost",
-    )
+    FIGURES: ClassVar[tuple[str, ...]] = (*FIGURES, "quality_flags", "estimated_cost")
 
     def figures(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.FIGURES}
