@@ -21,6 +21,7 @@ from benchmarks.engine import MAX_IN_FLIGHT, Finished, Load
 from benchmarks.facts import client_facts
 from benchmarks.models import MAX_CRASHES, BenchmarkResult, BenchmarkRun
 from benchmarks.probing import Probing, Work
+from benchmarks.tokens import estimate_of
 from models_app.models import LLM
 from models_app.packs import pack_of
 from models_app.probe import Target, learn, row_values, target_of
@@ -131,6 +132,7 @@ class Execution:
             iteration=done.step.iteration,
             ordinal=self.ordinal + place,
             started_at=done.outcome.started_at,
+            answer_estimate=estimate_of(done.outcome),
             created_at=timezone.now(),
             **row_values(llm, done.outcome),
         )

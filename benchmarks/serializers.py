@@ -1,66 +1,18 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from rest_framework import serializers
 
 from arguslm.api.exports import format_field
-from arguslm.api.fields import Id, Text, Whole
 from arguslm.api.queries import limit_field, offset_field
-from arguslm.api.serializers import Input
 from benchmarks.documents import result_document
+from benchmarks.inputs import MAX_REQUESTS
 from benchmarks.models import BenchmarkResult, BenchmarkRun
 from benchmarks.summaries import PERCENTS
-from models_app.models import LLM, Measured
-from models_app.prompts import PROMPT_PACKS
+from models_app.models import Measured
 
-MAX_LLMS = 50
-MAX_ITERATIONS = 1_000
-MAX_REQUESTS = 20_000
 MAX_PAGE = 1_000_000
-
-
-class BenchmarkInput(Input):
-    model_ids = serializers.ListField(
-        child=Id(), min_length=1, max_length=MAX_LLMS, help_text="Distinct; one LLM each."
-    )
-    prompt_pack = Text(max_length=64)
-    name = Text(max_length=255, required=False, allow_null=True, allow_blank=True)
-    max_tokens = Whole(default=200, min_value=1, max_value=4096)
-    num_runs = Whole(default=3, min_value=1, max_value=MAX_ITERATIONS)
-
-    def validate_model_ids(self, llm_ids: list[UUID]) -> list[LLM]:
-        """The LLMs in the order in which they were named."""
-        twice = sorted({str(llm_id) for llm_id in llm_ids if llm_ids.count(llm_id) > 1})
-        if twice:
-            raise serializers.ValidationError(f"Named more than once: {', '.join(twice)}.")
-        found = LLM.objects.select_related("account").in_bulk(llm_ids)
-        unknown = [str(llm_id) for llm_id in llm_ids if llm_id not in found]
-        if unknown:
-            raise serializers.ValidationError(f"No such model: {', '.join(unknown)}.")
-        closed = [llm for llm in found.values() if not _may_run(llm)]
-        if closed:
-            names = ", ".join(f"{llm.name} ({llm.pk})" for llm in closed)
-            raise serializers.ValidationError(f"Not enabled for benchmarks: {names}.")
-        return [found[llm_id] for llm_id in llm_ids]
-
-    def validate_prompt_pack(self, pack: str) -> str:
-        if pack not in PROMPT_PACKS:
-            raise serializers.ValidationError(f"Known packs: {', '.join(PROMPT_PACKS)}.")
-        return pack
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        requests = len(attrs["model_ids"]) * attrs["num_runs"]
-        if requests > MAX_REQUESTS:
-            raise serializers.ValidationError(
-                f"The run would make {requests} requests; {MAX_REQUESTS} is the most."
-            )
-        return attrs
-
-
-def _may_run(llm: LLM) -> bool:
-    return llm.enabled_for_benchmark and llm.account.enabled
 
 
 class BenchmarkStarted(serializers.Serializer[Any]):
@@ -75,6 +27,19 @@ class RunQuery(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=BenchmarkRun.Status.choices, required=False)
 
 
+class SloOutput(serializers.Serializer[Any]):
+    """As it was given; an empty object is no objective."""
+
+    preset = serializers.CharField(required=False)
+    ttft_ms = serializers.FloatField(required=False)
+    latency_ms = serializers.FloatField(required=False)
+    tpot_ms = serializers.FloatField(required=False)
+    tps = serializers.FloatField(required=False)
+
+    def to_representation(self, slo: dict[str, Any]) -> dict[str, Any]:
+        return slo
+
+
 class RunOutput(serializers.ModelSerializer[BenchmarkRun]):
     """Of a run from `BenchmarkRun.objects.described()`."""
 
@@ -84,6 +49,8 @@ class RunOutput(serializers.ModelSerializer[BenchmarkRun]):
     total = serializers.IntegerField(help_text="Requests that the whole run makes.")
     failure_reason = serializers.SerializerMethodField()
     cancelled = serializers.BooleanField(source="is_cancelled")
+    slo = SloOutput()
+    schedule_id = serializers.UUIDField(allow_null=True)
 
     class Meta:
         model = BenchmarkRun
@@ -101,8 +68,16 @@ class RunOutput(serializers.ModelSerializer[BenchmarkRun]):
             "updated_at",
             "max_tokens",
             "num_runs",
+            "concurrency_per_llm",
+            "request_rate",
+            "arrivals",
+            "cache_busting",
+            "model_time_limit_s",
+            "run_time_limit_s",
+            "slo",
             "total",
             "seed",
+            "schedule_id",
             "failure_reason",
             "cancelled",
         ]
@@ -171,26 +146,75 @@ class ResultList(serializers.Serializer[Any]):
     total = serializers.IntegerField()
 
 
+class IntervalOutput(serializers.Serializer[Any]):
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+    coverage = serializers.FloatField(help_text="The probability achieved.")
+
+
+class RateOutput(serializers.Serializer[Any]):
+    rate = serializers.FloatField(allow_null=True)
+    count = serializers.IntegerField()
+    n = serializers.IntegerField()
+    interval = IntervalOutput(allow_null=True, help_text="Wilson, 95 %.")
+
+
+class GoodputOutput(serializers.Serializer[Any]):
+    attainment = RateOutput(help_text="Requests that met all objectives, among all requests.")
+    requests_per_second = serializers.FloatField(allow_null=True)
+
+
+class CostOutput(serializers.Serializer[Any]):
+    total_usd = serializers.FloatField(allow_null=True)
+    per_1000_requests_usd = serializers.FloatField(allow_null=True)
+    per_good_request_usd = serializers.FloatField(allow_null=True)
+
+
+class TokenAuditOutput(serializers.Serializer[Any]):
+    """Reported tokens over our estimate of the text; the estimate is off by up to 30 %."""
+
+    n_reported = serializers.IntegerField()
+    n_estimated = serializers.IntegerField()
+    output_ratio = serializers.FloatField(allow_null=True)
+    input_ratio = serializers.FloatField(allow_null=True)
+    n_mismatched = serializers.IntegerField()
+
+
 def _spread(metric: str) -> type[serializers.Serializer[Any]]:
     percents = [f"p{percent}" for percent in PERCENTS[metric]]
     flags = {name: serializers.BooleanField() for name in percents}
+    figures = [*percents, "min", "max", "mean"]
     fields: dict[str, Any] = {
         "n": serializers.IntegerField(),
-        **{n: serializers.FloatField(allow_null=True) for n in [*percents, "min", "max"]},
+        **{n: serializers.FloatField(allow_null=True) for n in figures},
+        "median_interval": IntervalOutput(allow_null=True),
+        "points": serializers.ListField(
+            child=serializers.FloatField(), help_text="All values while there are fewer than five."
+        ),
         "indicative": serializers.BooleanField(help_text="Fewer than five values."),
         "reliable": type(f"Reliable_{metric}", (serializers.Serializer,), flags)(),
     }
     return type(f"Spread_{metric}", (serializers.Serializer,), fields)
 
 
-class ModelStatistics(serializers.Serializer[Any]):
+class ModelHead(serializers.Serializer[Any]):
     model_id = serializers.UUIDField()
     model_name = serializers.CharField()
     n = serializers.IntegerField(help_text="Successful results.")
     n_failed = serializers.IntegerField()
-    ttft_ms = _spread("ttft_ms")()
-    tps = _spread("tps")()
-    total_latency_ms = _spread("total_latency_ms")()
+    n_planned = serializers.IntegerField()
+    success = RateOutput()
+    error_classes = serializers.DictField(child=serializers.IntegerField())
+    quality_flags = serializers.DictField(child=serializers.IntegerField())
+    goodput = GoodputOutput(allow_null=True, help_text="Null without objectives.")
+    cost = CostOutput()
+    token_audit = TokenAuditOutput()
+
+
+# One member per metric, each with the percentiles that matter for it.
+ModelStatistics: Any = type(
+    "ModelStatistics", (ModelHead,), {metric: _spread(metric)() for metric in PERCENTS}
+)
 
 
 class Statistics(serializers.Serializer[Any]):
@@ -204,6 +228,8 @@ class Statistics(serializers.Serializer[Any]):
     tps_p99 = serializers.FloatField()
     quantile_method = serializers.CharField()
     n = serializers.IntegerField()
+    slo = SloOutput(allow_null=True, help_text="The objectives with their preset filled in.")
+    cost_usd = serializers.FloatField(allow_null=True)
     per_model = ModelStatistics(many=True)
 
 

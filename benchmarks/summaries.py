@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from benchmarks.models import BenchmarkResult
-from providers.statistics.intervals import SMALLEST_FOR_MEDIAN
+from benchmarks.models import BenchmarkResult, BenchmarkRun
+from benchmarks.objectives import Objectives
+from benchmarks.tokens import audit_of
+from providers.statistics.intervals import (
+    SMALLEST_FOR_MEDIAN,
+    Interval,
+    median_interval_of_sorted,
+    wilson_interval,
+)
 from providers.statistics.quantiles import QUANTILE_METHOD, ordered, quantile_of_sorted
-from providers.statistics.summary import is_reliable
+from providers.statistics.summary import Better, is_reliable
 
-METRICS = ("ttft_ms", "tps", "total_latency_ms")
 POOLED = (50, 95, 99)
+_TIMES = (50, 90, 95, 99)
 # Slow throughput is the low tail, slow answers are the high one.
+_RATES = (5, 10, 50, 95, 99)
 PERCENTS: dict[str, tuple[int, ...]] = {
-    "ttft_ms": POOLED,
-    "tps": (5, 10, *POOLED),
-    "total_latency_ms": POOLED,
+    "ttft_ms": _TIMES,
+    "ttfa_ms": _TIMES,
+    "total_latency_ms": _TIMES,
+    "response_ms": _TIMES,
+    "tpot_ms": _TIMES,
+    "tps": _RATES,
+    "tps_excluding_ttft": _RATES,
+}
+METRICS = tuple(PERCENTS)
+BETTER: dict[str, Better] = {
+    name: Better.HIGHER if percents is _RATES else Better.LOWER
+    for name, percents in PERCENTS.items()
 }
 
 
-def statistics_of(results: Sequence[BenchmarkResult], names: Mapping[UUID, str]) -> dict[str, Any]:
+def statistics_of(
+    run: BenchmarkRun, results: Sequence[BenchmarkResult], names: Mapping[UUID, str]
+) -> dict[str, Any]:
     """Over the successful results, pooled as the published client knows them and per LLM.
 
     The pooled figures are never null: 0 when there is no value (n says so).
@@ -32,17 +53,19 @@ def statistics_of(results: Sequence[BenchmarkResult], names: Mapping[UUID, str])
         **_pooled("tps", [result.tps for result in good]),
         "quantile_method": QUANTILE_METHOD,
         "n": len(good),
-        "per_model": per_model(results, names),
+        "slo": _limits(Objectives.of(run.slo)),
+        "cost_usd": _total_cost(good),
+        "per_model": per_model(run, results, names),
     }
 
 
 def per_model(
-    results: Iterable[BenchmarkResult], names: Mapping[UUID, str]
+    run: BenchmarkRun, results: Iterable[BenchmarkResult], names: Mapping[UUID, str]
 ) -> list[dict[str, Any]]:
     by_llm: dict[UUID, list[BenchmarkResult]] = {llm_id: [] for llm_id in names}
     for result in results:
         by_llm[result.llm_id].append(result)
-    return [_of_llm(llm_id, names[llm_id], own) for llm_id, own in by_llm.items()]
+    return [_of_llm(run, llm_id, names[llm_id], own) for llm_id, own in by_llm.items()]
 
 
 def spread(values: Iterable[float | None], percents: Sequence[int]) -> dict[str, Any]:
@@ -55,23 +78,93 @@ def spread(values: Iterable[float | None], percents: Sequence[int]) -> dict[str,
         **figures,
         "min": sample[0] if n else None,
         "max": sample[-1] if n else None,
+        "mean": sum(sample) / n if n else None,
+        "median_interval": interval_document(median_interval_of_sorted(sample)),
+        "points": sample if n < SMALLEST_FOR_MEDIAN else [],
         "indicative": n < SMALLEST_FOR_MEDIAN,
         "reliable": {f"p{p}": is_reliable(n, p) for p in percents},
     }
 
 
-def _of_llm(llm_id: UUID, name: str, results: Sequence[BenchmarkResult]) -> dict[str, Any]:
+def interval_document(interval: Interval | None) -> dict[str, float] | None:
+    if interval is None:
+        return None
+    return {"low": interval.low, "high": interval.high, "coverage": interval.coverage}
+
+
+def rate(part: int, total: int) -> dict[str, Any]:
+    """A share with Wilson's interval; null when nothing was counted."""
+    return {
+        "rate": part / total if total else None,
+        "count": part,
+        "n": total,
+        "interval": interval_document(wilson_interval(part, total)),
+    }
+
+
+def _of_llm(
+    run: BenchmarkRun, llm_id: UUID, name: str, results: Sequence[BenchmarkResult]
+) -> dict[str, Any]:
     good = [result for result in results if result.error is None]
+    objectives = Objectives.of(run.slo)
+    met = good if objectives is None else [r for r in good if objectives.are_met(r)]
     return {
         "model_id": str(llm_id),
         "model_name": name,
         "n": len(good),
         "n_failed": len(results) - len(good),
+        "n_planned": run.num_runs,
+        "success": rate(len(good), len(results)),
+        "error_classes": dict(Counter(r.error_class for r in results if r.error_class)),
+        "quality_flags": dict(Counter(flag for r in results for flag in r.quality_flags)),
+        "goodput": None if objectives is None else _goodput(met, results),
+        "cost": _cost(results, good, met),
+        "token_audit": audit_of(run, good),
         **{
-            metric: spread((getattr(result, metric) for result in good), PERCENTS[metric])
-            for metric in METRICS
+            metric: spread((getattr(r, metric) for r in good), percents)
+            for metric, percents in PERCENTS.items()
         },
     }
+
+
+def _goodput(met: Sequence[BenchmarkResult], results: Sequence[BenchmarkResult]) -> dict[str, Any]:
+    """Errors stay in the denominator. The rate is over the time from the first to the last."""
+    span_s = _span_s(results)
+    return {
+        "attainment": rate(len(met), len(results)),
+        "requests_per_second": len(met) / span_s if span_s else None,
+    }
+
+
+def _span_s(results: Sequence[BenchmarkResult]) -> float | None:
+    starts = [result.started_at for result in results if result.started_at]
+    if not starts:
+        return None
+    return (max(result.created_at for result in results) - min(starts)).total_seconds()
+
+
+def _cost(
+    results: Sequence[BenchmarkResult],
+    good: Sequence[BenchmarkResult],
+    met: Sequence[BenchmarkResult],
+) -> dict[str, Any]:
+    """In USD; null when the cost of any answer is unknown."""
+    total = _total_cost(good)
+    return {
+        "total_usd": total,
+        "per_1000_requests_usd": None if total is None else total * 1000 / len(results),
+        "per_good_request_usd": None if total is None or not met else total / len(met),
+    }
+
+
+def _total_cost(good: Sequence[BenchmarkResult]) -> float | None:
+    costs = [result.estimated_cost for result in good]
+    known = [cost for cost in costs if cost is not None]
+    return float(sum(known, Decimal())) if known and len(known) == len(costs) else None
+
+
+def _limits(objectives: Objectives | None) -> dict[str, float] | None:
+    return None if objectives is None else objectives.limits()
 
 
 def _pooled(name: str, values: Iterable[float | None]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from celery.signals import worker_shutting_down
 from django.utils import timezone
 
 from arguslm.api.work import send
-from benchmarks import execution
+from benchmarks import archive, execution
 from benchmarks.models import BenchmarkRun
 
 # A run keeps a thread of its worker for minutes: the others are for monitoring and alerts.
@@ -28,6 +28,13 @@ def execute(run_id: str) -> None:
     finally:
         _seats.release()
     nudge_waiting(1)
+
+
+@shared_task(name="benchmarks.prepare")
+def prepare(run_id: str) -> None:
+    run = BenchmarkRun.objects.filter(pk=run_id).first()
+    if run is not None:
+        archive.prepare(run)
 
 
 @shared_task(name="benchmarks.sweep")

@@ -4,11 +4,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -16,10 +17,10 @@ from rest_framework.viewsets import GenericViewSet
 from arguslm.api import queries
 from arguslm.api.errors import Conflict, TooMany
 from arguslm.api.work import nudge
-from benchmarks import exports, tasks
+from benchmarks import archive, exports, tasks
+from benchmarks.inputs import BenchmarkInput
 from benchmarks.models import MAX_OPEN_RUNS, BenchmarkRun, RunActive, RunEnded
 from benchmarks.serializers import (
-    BenchmarkInput,
     BenchmarkStarted,
     ExportQuery,
     ResultList,
@@ -30,7 +31,6 @@ from benchmarks.serializers import (
     RunOutput,
     RunQuery,
 )
-from benchmarks.summaries import statistics_of
 
 
 class BenchmarkViewSet(GenericViewSet[BenchmarkRun]):
@@ -65,15 +65,12 @@ class BenchmarkViewSet(GenericViewSet[BenchmarkRun]):
         return Response(BenchmarkStarted(body).data, status=202)
 
     @extend_schema(responses=RunDetail)
-    def retrieve(self, request: Request, pk: UUID) -> Response:
+    def retrieve(self, request: Request, pk: UUID) -> HttpResponse:
         run = self.get_object()
-        results = list(run.results.order_by("ordinal"))
-        names = run.llm_names()
-        body = RunOutput(run).data
-        reader = ResultOutput(results, many=True, context={"names": names})
-        return Response(
-            {**body, "results": reader.data, "statistics": statistics_of(results, names)}
-        )
+        head = JSONRenderer().render(RunOutput(run).data)
+        made = archive.encoded(run, run.result_count)
+        parts = (head[:-1], b',"results":', made.results, b',"statistics":', made.statistics, b"}")
+        return HttpResponse(b"".join(parts), content_type="application/json")
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: UUID) -> Response:
@@ -85,9 +82,14 @@ class BenchmarkViewSet(GenericViewSet[BenchmarkRun]):
 
     @extend_schema(parameters=[ResultQuery], responses=ResultList)
     @action(detail=True)
-    def results(self, request: Request, pk: UUID) -> Response:
+    def results(self, request: Request, pk: UUID) -> HttpResponse:
         asked = queries.read(ResultQuery, request)
         run = self.get_object()
+        count: int = run.result_count
+        if asked["limit"] >= count and not asked["offset"] and "model_id" not in asked:
+            made = archive.encoded(run, count)
+            body = b"".join((b'{"results":', made.results, b',"total":%d}' % count))
+            return HttpResponse(body, content_type="application/json")
         rows = run.results.order_by("ordinal")
         if "model_id" in asked:
             rows = rows.filter(llm=asked["model_id"])

@@ -238,6 +238,9 @@ class BenchmarkResult(Measured):
     iteration = models.PositiveIntegerField()
     ordinal = models.PositiveIntegerField()
     started_at = models.DateTimeField(null=True)
+    answer_estimate = models.PositiveIntegerField(
+        null=True, help_text="Tokens of the answer's text by our own estimate."
+    )
     created_at = models.DateTimeField()
 
     class Meta:

@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from benchmarks.documents import result_document
-from benchmarks.models import BenchmarkResult, BenchmarkRun
+from benchmarks.models import BenchmarkResult, BenchmarkRun, RunDocument
 from benchmarks.serializers import MeasurementOutput, ResultOutput
 from tests.benchmarks.wire import make_bad, make_good
 from tests.make import make_account, make_llm, make_run
@@ -93,8 +93,16 @@ def test_a_run_is_described_in_full(api: APIClient) -> None:
         "updated_at": stored.updated_at.isoformat().replace("+00:00", "Z"),
         "max_tokens": 200,
         "num_runs": 2,
+        "concurrency_per_llm": 1,
+        "request_rate": None,
+        "arrivals": "poisson",
+        "cache_busting": True,
+        "model_time_limit_s": None,
+        "run_time_limit_s": None,
+        "slo": {},
         "total": 2,
         "seed": 9,
+        "schedule_id": None,
         "failure_reason": None,
         "cancelled": False,
     }
@@ -179,6 +187,8 @@ def test_statistics_are_type_7_quantiles_over_the_successful_results(api: APICli
         "tps_p99": pytest.approx(39.7),
         "quantile_method": "linear",
         "n": 4,
+        "slo": None,
+        "cost_usd": None,
     }
 
 
@@ -195,12 +205,16 @@ def test_statistics_keep_the_models_apart(api: APIClient) -> None:
     assert first["ttft_ms"] == {
         "n": 3,
         "p50": 110.0,
+        "p90": 118.0,
         "p95": 119.0,
         "p99": pytest.approx(119.8),
         "min": 100.0,
         "max": 120.0,
+        "mean": 110.0,
+        "median_interval": None,
+        "points": [100.0, 110.0, 120.0],
         "indicative": True,
-        "reliable": {"p50": True, "p95": False, "p99": False},
+        "reliable": {"p50": True, "p90": False, "p95": False, "p99": False},
     }
     assert (second["model_id"], second["n"], second["n_failed"]) == (str(broken.pk), 0, 1)
     assert (second["tps"]["p5"], second["tps"]["p50"], second["tps"]["max"]) == (None, None, None)
@@ -271,7 +285,7 @@ def test_results_come_all_at_once_or_in_slices(
     for each in (llm, other, llm, other):
         make_good(run, each)
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         whole = api.get(f"{URL}/{run.pk}/results").json()
     slice_ = api.get(f"{URL}/{run.pk}/results", {"limit": 2, "offset": 1}).json()
     one = api.get(f"{URL}/{run.pk}/results", {"model_id": str(other.pk)}).json()
@@ -361,6 +375,41 @@ def test_a_run_is_deleted_with_its_results_unless_it_is_running(api: APIClient) 
     assert api.delete(f"{URL}/{active.pk}").status_code == 409
     assert list(BenchmarkRun.objects.all()) == [active]
     assert not BenchmarkResult.objects.exists()
+
+
+def test_the_document_of_a_large_run_is_kept_and_made_anew_after_a_rename(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr("benchmarks.archive.KEEP_FROM", 2)
+    llm = make_llm(custom_name="Before")
+    run = make_run(llm, status="completed")
+    for _ in range(3):
+        make_good(run, llm)
+    url = f"{URL}/{run.pk}"
+
+    first = api.get(url).json()
+    with django_assert_num_queries(4):
+        assert api.get(url).json() == first
+    assert RunDocument.objects.count() == 1
+    llm.custom_name = "After"
+    llm.save()
+    again = api.get(url).json()
+
+    assert first["results"][0]["model_name"] == "Before"
+    assert again["results"][0]["model_name"] == "After"
+    assert api.get(f"{url}/results").json()["results"] == again["results"]
+
+
+def test_an_open_run_keeps_no_document(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.archive.KEEP_FROM", 1)
+    llm = make_llm()
+    run = make_run(llm, status="running")
+    make_good(run, llm)
+
+    assert len(api.get(f"{URL}/{run.pk}").json()["results"]) == 1
+    make_good(run, llm)
+    assert len(api.get(f"{URL}/{run.pk}").json()["results"]) == 2
+    assert not RunDocument.objects.exists()
 
 
 @pytest.mark.parametrize("tail", ["", "/results", "/export", "/cancel"])

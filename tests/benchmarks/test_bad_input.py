@@ -20,6 +20,26 @@ WRONG: dict[str, list[Any]] = {
     "name": [5, True, [], {}, "n" * 256, "n" * 10_000],
     "max_tokens": [None, 0, -1, 4097, HUGE, "5", 1.5, True, []],
     "num_runs": [None, 0, -1, 1001, HUGE, "5", 1.5, True, []],
+    "concurrency_per_llm": [None, 0, -1, 65, HUGE, "5", 1.5, True, []],
+    "request_rate": [0, -1, 101, HUGE, 10**400, "5", True, [], {}],
+    "arrivals": [None, "", "regular", 5, True, []],
+    "cache_busting": [None, 0, 1, "yes", []],
+    "model_time_limit_s": [0, -1, 604_801, HUGE, "5", 1.5, True],
+    "run_time_limit_s": [0, -1, 604_801, HUGE, "5", 1.5, True],
+    "slo": [
+        None,
+        5,
+        "fast",
+        [],
+        {"ttft": 5},
+        {"ttft_ms": 0},
+        {"latency_ms": -1},
+        {"tps": "5"},
+        {"tpot_ms": HUGE**11},
+        {"preset": "nope"},
+    ],
+    "seed": [None, -1, 2**31, HUGE, "5", 1.5, True],
+    "prompt_sha256": [None, 5, "", "0" * 64, "0" * 65],
     "surprise": [1],
 }
 CASES = [(field, value) for field, values in WRONG.items() for value in values]
@@ -107,7 +127,7 @@ def test_an_unknown_pack_is_answered_with_the_known_ones(api: APIClient) -> None
 
     (sentence,) = api.post(URL, body, format="json").json()["errors"]["prompt_pack"]
 
-    assert sentence.startswith("Known packs: health_check, shakespeare, ")
+    assert sentence.startswith("Must be one of: health_check, shakespeare, ")
 
 
 def test_fifty_one_models_are_too_many(api: APIClient) -> None:
