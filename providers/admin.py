@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -79,7 +78,7 @@ class ProviderAccountAdmin(admin.ModelAdmin[ProviderAccount]):
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: ProviderAccount | None = None
-    ) -> Sequence[str]:
+    ) -> list[str]:
         return ["id", "address", "quirks", "created_at", "updated_at"] if obj else []
 
     @admin.display(description="Address", empty_value="default")
