@@ -28,6 +28,10 @@ DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 DEBUG: bool = env.bool("DEBUG", False)
 LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO").upper()
 
+# The address under which people open these pages: messages link to it.
+_OPENED_AS = "localhost" if HOST in ("0.0.0.0", "::") else HOST  # noqa: S104 - a comparison
+PUBLIC_URL: str = env.str("PUBLIC_URL", f"http://{_OPENED_AS}:{PORT}").rstrip("/")
+
 # --- who may speak to us ------------------------------------------------------------------------
 API_AUTH: str = env.str("API_AUTH", "auto").lower()
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=LOOPBACK_HOSTS)
@@ -102,8 +106,16 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BEAT_SCHEDULE = {
     "monitoring": {"task": "monitoring.tick", "schedule": 1.0, "options": {"expires": 5}},
     "benchmarks": {"task": "benchmarks.sweep", "schedule": 2.0, "options": {"expires": 5}},
-    "alerts": {"task": "alerts.sweep", "schedule": 2.0, "options": {"expires": 5}},
+    "alerts": {"task": "alerts.sweep", "schedule": 1.0, "options": {"expires": 5}},
 }
+
+# --- mail -------------------------------------------------------------------------------------
+EMAIL_URL: str = env.str("EMAIL_URL", "")
+EMAIL_HOST_IS_SET = bool(EMAIL_URL)
+if EMAIL_URL:
+    globals().update(env.email_url_config(EMAIL_URL))
+DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", "arguslm@localhost")
+EMAIL_TIMEOUT = 10
 
 # --- Django -------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -216,7 +228,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
@@ -224,6 +239,9 @@ LOGGING = {
         "httpcore2": {"level": "WARNING"},
         "openai": {"level": "WARNING"},
         "anthropic": {"level": "WARNING"},
+        # Addresses of webhooks and chat services are passwords: no library may log them.
+        "apprise": {"level": "WARNING", "handlers": ["nowhere"], "propagate": False},
+        "urllib3": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
