@@ -13,8 +13,10 @@ from rest_framework import serializers
 from rest_framework.utils.encoders import JSONEncoder
 
 FORMATS = ("json", "csv")
-# A spreadsheet evaluates a cell that starts so (OWASP, "CSV Injection").
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet evaluates a cell that starts so (OWASP, "CSV Injection"), in some of them also with
+# the full-width forms, and with blanks in front.
+FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+CELL_BREAKS = ("\t", "\r", "\n")
 ROWS_PER_CHUNK = 500
 
 
@@ -26,9 +28,10 @@ def cell(value: Any) -> Any:
     """A text that a spreadsheet would evaluate gets an apostrophe in front; numbers stay."""
     if value is None:
         return ""
-    if isinstance(value, str) and value.lstrip().startswith(FORMULA_STARTS):
-        return "'" + value
-    return value
+    if not isinstance(value, str):
+        return value
+    is_formula = value.startswith(CELL_BREAKS) or value.lstrip().startswith(FORMULA_STARTS)
+    return "'" + value if is_formula else value
 
 
 class _Echo:
