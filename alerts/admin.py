@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from alerts.models import Alert, AlertRule
-from alerts.serializers import threshold_errors
+from alerts.serializers.rules import threshold_errors
 
 
 class RuleForm(forms.ModelForm[AlertRule]):

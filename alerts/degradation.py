@@ -126,7 +126,7 @@ def measure(
     before = samples if frozen_at is None else [s for s in samples if s.at <= frozen_at]
     settled = [sample for sample in before if sample.pack == pack][: -config.window_samples]
     start = (frozen_at or samples[-1].at) - timedelta(days=config.baseline_days)
-    kept = [s for s in settled if s.at >= start and not _within(s.at, excluded)]
+    kept = [s for s in settled if s.at >= start and not within(s.at, excluded)]
     changed = frozen_at is not None and bool(before) and before[-1].pack != pack
     return Performance(recent, baselines_of(kept, config.metrics), changed)
 
@@ -230,7 +230,7 @@ def _since(recent: Sequence[Sample], metric: Metric, samples: int) -> datetime:
     return [sample.at for sample in recent if value(sample, metric) is not None][-samples]
 
 
-def _within(moment: datetime, intervals: Sequence[Interval]) -> bool:
+def within(moment: datetime, intervals: Sequence[Interval]) -> bool:
     return any(start <= moment and (end is None or moment <= end) for start, end in intervals)
 
 

@@ -1,75 +1,142 @@
-"""Judges rounds: gathers facts, asks the pure rules, writes what they answer."""
+"""Judges rounds: gathers facts, asks the pure rules, writes what they answer.
+
+A round is looked at while it goes on, so that a failure is told within seconds although another
+model may keep the round open for minutes, and once more when it has ended.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
 
-from alerts import gathering
-from alerts.models import Alert, AlertRule, RoundEvaluation
+from alerts import announcements, delivery, gathering, outbox
+from alerts.facts import RoundFacts
+from alerts.models import Alert, AlertRule, AlertSettings, RoundEvaluation
+from alerts.outbox import ROWS_AT_ONCE, Occasion
 from alerts.rules import evaluate
 from alerts.states import AlertState
-from monitoring.models import Round
+from arguslm.api.ids import oldest_id
+from monitoring.models import Round, UptimeCheck
+from monitoring.status import CheckStatus
 
 log = logging.getLogger(__name__)
 ROUNDS_AT_ONCE = 20
+# Rounds that ended longer ago are history: nobody is woken for them.
+NEWS_FOR = timedelta(days=7)
+NOT_DOWN = ~Q(status=UptimeCheck.Status.DOWN)
 
 
 def evaluate_waiting() -> int:
-    """Judges every finished round that nobody has judged, the oldest first; how many it were."""
-    waiting = Round.objects.filter(
-        status=Round.Status.COMPLETED, roundevaluation__isnull=True
-    ).order_by("finished_at", "id")[:ROUNDS_AT_ONCE]
-    return sum(evaluate_round(round) for round in waiting)
+    """Judges every round that has news, the oldest first; how many it were."""
+    recent = Round.objects.filter(pk__gte=oldest_id(timezone.now() - NEWS_FOR))
+    ended = recent.filter(status=Round.Status.COMPLETED).exclude(roundevaluation__is_final=True)
+    going_on = [round for round in Round.objects.open() if has_news(round)]
+    waiting = [*ended.order_by("finished_at", "id")[:ROUNDS_AT_ONCE], *going_on]
+    return sum(evaluate_round(round.pk) for round in waiting)
 
 
-def evaluate_round(round: Round) -> bool:
-    """False when somebody else has judged it. The mark and the alerts are one transaction."""
+def has_news(round: Round) -> bool:
+    """Whether another look at a round that goes on may change anything."""
+    done = RoundEvaluation.objects.filter(pk=round.pk).first() or RoundEvaluation(round=round)
+    checks = UptimeCheck.objects.filter(round=round).order_by()
+    if checks.filter(status=UptimeCheck.Status.DOWN).count() != done.downs_seen:
+        return True
+    if done.withheld and checks.count() != done.checks_seen:
+        return True
+    back = checks.filter(NOT_DOWN, llm__alerts__resolved_at=None, llm__alerts__isnull=False)
+    return back.exclude(llm__alerts__scope__startswith="perf:").exists()
+
+
+def evaluate_round(round_id: UUID) -> bool:
+    """False when there is nothing to do. Mark, alerts and outbox are one transaction."""
     with transaction.atomic():
-        _, is_mine = RoundEvaluation.objects.get_or_create(round=round)
-        if not is_mine:
+        # The door: two rounds may be judged at the same time, but not the same alerts.
+        AlertSettings.objects.select_for_update().get(pk=AlertSettings.load().pk)
+        round = Round.objects.get(pk=round_id)
+        done, _ = RoundEvaluation.objects.get_or_create(round=round)
+        if done.is_final:
             return False
-        rules = gathering.rules()
-        known = gathering.states(round.finished_at or round.created_at)
-        if rules or known:
-            facts = gathering.facts(round, rules, known)
-            _write(evaluate(rules, facts, known).states, round)
+        _judge(round, done)
+        done.save()
     return True
 
 
-def _write(states: tuple[AlertState, ...], round: Round) -> None:
-    rules = AlertRule.objects.in_bulk({state.rule_id for state in states})
-    new = [
-        _row(state, rules[state.rule_id], round)
-        for state in states
-        if state.alert_id is None and state.rule_id in rules
-    ]
+def _judge(round: Round, done: RoundEvaluation) -> None:
+    done.is_final = not round.is_open
+    rules = gathering.rules()
+    known = gathering.states(round.finished_at or timezone.now())
+    seen = gathering.seen_in(round)
+    if not rules and not known:
+        _note(done, seen, frozenset(), set())
+        return
+    judged = frozenset(map(UUID, done.judged))
+    if done.is_final:
+        facts = gathering.facts(round, rules, known, seen)
+        if judged:
+            facts = replace(facts, fresh=frozenset(seen) - judged)
+        done.judged = []
+    else:
+        held_back = gathering.withheld(round, seen.values())
+        facts = _facts_so_far(seen, judged, held_back, known)
+        _note(done, seen, judged, held_back)
+    evaluation = evaluate(rules, facts, known)
+    alerts = _write(evaluation.states, known, round)
+    occasion = Occasion(facts.llms, round, is_part=not done.is_final)
+    outbox.write(evaluation.events, alerts, occasion)
+    if any(event.kind != "seen" for event in evaluation.events):
+        announcements.announce_after_commit()
+    delivery.call_out_after_commit()
+
+
+def _facts_so_far(
+    seen: dict[UUID, gathering.Seen],
+    judged: frozenset[UUID],
+    held_back: set[UUID],
+    known: Sequence[AlertState],
+) -> RoundFacts:
+    usable = {pk: check for pk, check in seen.items() if pk not in held_back}
+    return RoundFacts(
+        at=timezone.now(),
+        llms=gathering.fleet(usable, known),
+        fresh=frozenset(usable) - judged,
+        is_part=True,
+    )
+
+
+def _note(
+    done: RoundEvaluation,
+    seen: dict[UUID, gathering.Seen],
+    judged: frozenset[UUID],
+    held_back: set[UUID],
+) -> None:
+    """An LLM that answers needs no mark: only a failure would be counted twice."""
+    downs = {pk for pk, check in seen.items() if check.status is CheckStatus.DOWN}
+    done.judged = sorted(map(str, judged | (downs - held_back)))
+    done.checks_seen, done.downs_seen = len(seen), len(downs)
+    done.withheld = len(held_back)
+
+
+def _write(
+    states: Sequence[AlertState], known: Sequence[AlertState], round: Round
+) -> dict[tuple[UUID, str], UUID]:
+    """Saves the states; the rows of the new alerts by rule and scope."""
+    _update(states, {state.alert_id: state.occurrences for state in known}, round)
+    rules = AlertRule.objects.in_bulk({s.rule_id for s in states if s.alert_id is None})
+    new = [_row(s, rules[s.rule_id], round) for s in states if s.alert_id is None]
     Alert.objects.bulk_create(new)
-    changed = {state.alert_id: state for state in states if state.alert_id is not None}
-    rows = list(Alert.objects.select_for_update().filter(pk__in=changed))
-    for row in rows:
-        _update(row, changed[row.pk], round)
-    Alert.objects.bulk_update(rows, CHANGING, batch_size=500)
-
-
-CHANGING = [
-    "message",
-    "error_class",
-    "occurrences",
-    "acknowledged",
-    "acknowledged_at",
-    "reopened",
-    "reopened_at",
-    "last_round",
-    "last_seen_at",
-    "resolved_at",
-    "resolve_reason",
-]
+    return {(row.rule_key, row.scope): row.pk for row in new}
 
 
 def _row(state: AlertState, rule: AlertRule, round: Round) -> Alert:
-    row = Alert(
+    return Alert(
         rule=rule,
         rule_key=rule.pk,
         rule_name=rule.name,
@@ -77,21 +144,54 @@ def _row(state: AlertState, rule: AlertRule, round: Round) -> Alert:
         scope=state.scope,
         llm_id=state.llm_id,
         in_app=rule.notify_in_app,
+        message=state.message,
+        error_class=state.error_class.value if state.error_class else None,
+        occurrences=state.occurrences,
+        last_round=round,
+        last_seen_at=state.last_seen_at,
         created_at=state.opened_at,
     )
-    _update(row, state, round)
-    return row
 
 
-def _update(row: Alert, state: AlertState, round: Round) -> None:
-    row.message = state.message
-    row.error_class = state.error_class.value if state.error_class else None
-    row.occurrences = state.occurrences
-    if state.reopened > row.reopened:
-        # Nobody owns a relapse yet. Otherwise an acknowledgement given meanwhile stays.
-        row.acknowledged, row.acknowledged_at = False, None
-    row.reopened, row.reopened_at = state.reopened, state.reopened_at
-    row.last_round = round
-    row.last_seen_at = state.last_seen_at
-    row.resolved_at = state.resolved_at
-    row.resolve_reason = state.resolve_reason.value if state.resolve_reason else ""
+Moved = tuple[datetime, datetime | None, str, int, datetime | None, int]
+
+
+def _update(
+    states: Sequence[AlertState], occurrences: Mapping[UUID | None, int], round: Round
+) -> None:
+    """One UPDATE for all alerts that went the same way; message and cause never change."""
+    groups: dict[Moved, list[UUID]] = defaultdict(list)
+    for state in states:
+        if state.alert_id is not None:
+            times = state.occurrences - occurrences[state.alert_id]
+            groups[_moved(state, times)].append(state.alert_id)
+    for moved, ids in groups.items():
+        for start in range(0, len(ids), ROWS_AT_ONCE):
+            _move(ids[start : start + ROWS_AT_ONCE], moved, round)
+
+
+def _moved(state: AlertState, times: int) -> Moved:
+    return (
+        state.last_seen_at,
+        state.resolved_at,
+        state.resolve_reason.value if state.resolve_reason else "",
+        state.reopened,
+        state.reopened_at,
+        times,
+    )
+
+
+def _move(ids: list[UUID], moved: Moved, round: Round) -> None:
+    last_seen_at, resolved_at, reason, reopened, reopened_at, times = moved
+    rows = Alert.objects.filter(pk__in=ids)
+    # Nobody owns a relapse yet. Otherwise an acknowledgement given meanwhile stays.
+    rows.filter(reopened__lt=reopened).update(acknowledged=False, acknowledged_at=None)
+    rows.update(
+        last_seen_at=last_seen_at,
+        resolved_at=resolved_at,
+        resolve_reason=reason,
+        reopened=reopened,
+        reopened_at=reopened_at,
+        occurrences=F("occurrences") + times,
+        last_round=round,
+    )

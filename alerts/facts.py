@@ -54,12 +54,16 @@ class RoundFacts:
     """Every LLM there is, not only those this round has looked at.
 
     ``performance`` by (rule, LLM): what ``alerts.degradation.measure`` made of the samples.
+    ``fresh``: of a round that is judged in several looks, the LLMs that no earlier look has
+    judged; None means all of them. ``is_part``: the round still goes on.
     """
 
     at: datetime
     llms: tuple[LLMFact, ...]
     self_offline: bool = False
     performance: Mapping[tuple[UUID, UUID], Performance] = field(default_factory=dict)
+    fresh: frozenset[UUID] | None = None
+    is_part: bool = False
 
 
 @dataclass(frozen=True, slots=True)

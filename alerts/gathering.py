@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
-from alerts.degradation import Interval, Performance, Sample, measure
+from alerts import pace
 from alerts.facts import LLMFact, RoundFacts, Rule, RuleType, Standing
 from alerts.lifecycle import RELAPSE_WITHIN
 from alerts.models import Alert, AlertRule
-from alerts.rules import performance_scope
+from alerts.own_fault import Look, lost_network, may_be_ours
 from alerts.states import FLAPPING_FROM, AlertState, ResolveReason
 from alerts.thresholds import DegradationConfig, parse_threshold_config
 from models_app.models import LLM
 from monitoring.models import Round, UptimeCheck
+from monitoring.rounds import place_of
 from monitoring.status import CheckStatus
 from providers.errors import ErrorClass
+from providers.models import ProviderAccount
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def rules() -> list[Rule]:
-    return [_rule(row) for row in AlertRule.objects.order_by("created_at", "id")]
+    return [rule_of(row) for row in AlertRule.objects.order_by("created_at", "id")]
 
 
-def _rule(row: AlertRule) -> Rule:
+def rule_of(row: AlertRule) -> Rule:
     config = parse_threshold_config(row.threshold_config)
     return Rule(
         rule_id=row.pk,
@@ -44,7 +46,9 @@ def _rule(row: AlertRule) -> Rule:
 def states(now: datetime) -> list[AlertState]:
     """Every alert that is open, may reopen or is still flapping."""
     recent = Q(resolved_at__gte=now - RELAPSE_WITHIN)
-    rows = Alert.objects.filter(Q(resolved_at=None) | recent | Q(reopened__gte=FLAPPING_FROM))
+    rows = Alert.objects.judged().filter(
+        Q(resolved_at=None) | recent | Q(reopened__gte=FLAPPING_FROM)
+    )
     return [_state(row) for row in rows]
 
 
@@ -67,43 +71,110 @@ def _state(row: Alert) -> AlertState:
     )
 
 
-def facts(round: Round, judged: Sequence[Rule], known: Sequence[AlertState]) -> RoundFacts:
-    checks = {check.llm_id: check for check in UptimeCheck.objects.filter(round=round)}
-    down = [pk for pk, check in checks.items() if check.status == UptimeCheck.Status.DOWN]
-    since = outages_since(down)
-    llms = LLM.objects.select_related("account").order_by("created_at", "id")
-    answering = [pk for pk, check in checks.items() if check.error_class is None]
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The check of one LLM, as far as rules ask."""
+
+    llm_id: UUID
+    status: CheckStatus
+    error_class: ErrorClass | None
+    error: str | None
+
+    @property
+    def lost_network(self) -> bool:
+        return lost_network(self.status, self.error_class)
+
+
+def seen_in(round: Round) -> dict[UUID, Seen]:
+    rows = UptimeCheck.objects.filter(round=round).order_by()
+    return {
+        llm_id: Seen(llm_id, CheckStatus(status), ErrorClass(failure) if failure else None, error)
+        for llm_id, status, failure, error in rows.values_list(
+            "llm", "status", "error_class", "error"
+        )
+    }
+
+
+def facts(
+    round: Round, judged: Sequence[Rule], known: Sequence[AlertState], seen: dict[UUID, Seen]
+) -> RoundFacts:
+    """Of a round that has ended; what earlier looks have judged is the caller's to leave out."""
+    answering = [check.llm_id for check in seen.values() if check.error_class is None]
     return RoundFacts(
         at=round.finished_at or round.created_at,
-        llms=tuple(_fact(llm, checks.get(llm.pk), since.get(llm.pk)) for llm in llms),
+        llms=fleet(seen, known),
         self_offline=round.self_offline,
-        performance=performance(judged, answering, known, round.created_at),
+        performance=pace.performance(judged, answering, known, round),
     )
 
 
-def _fact(llm: LLM, check: UptimeCheck | None, since: datetime | None) -> LLMFact:
+def fleet(seen: dict[UUID, Seen], known: Sequence[AlertState] = ()) -> tuple[LLMFact, ...]:
+    """Every LLM there is, with the check it had."""
+    outages = [s for s in known if s.is_open and s.scope.startswith("llm:")]
+    since = {state.llm_id: state.opened_at for state in outages if state.llm_id}
+    down = [check.llm_id for check in seen.values() if check.status is CheckStatus.DOWN]
+    since.update(outages_since([pk for pk in down if pk not in since]))
+    rows = LLM.objects.order_by("created_at", "id").values_list(
+        "pk",
+        "upstream_id",
+        "custom_name",
+        "account",
+        "account__display_name",
+        "account__enabled",
+        "enabled_for_monitoring",
+    )
+    return tuple(_fact(row, seen.get(row[0]), since.get(row[0])) for row in rows)
+
+
+def _fact(
+    row: tuple[UUID, str, str | None, UUID, str, bool, bool],
+    check: Seen | None,
+    since: datetime | None,
+) -> LLMFact:
+    pk, name, custom_name, account_id, account_name, account_enabled, monitored = row
     return LLMFact(
-        llm_id=llm.pk,
-        name=llm.upstream_id,
-        custom_name=llm.custom_name,
-        provider_id=llm.account_id,
-        provider_name=llm.account.display_name,
-        status=CheckStatus(check.status) if check else None,
-        error_class=ErrorClass(check.error_class) if check and check.error_class else None,
+        llm_id=pk,
+        name=name,
+        custom_name=custom_name,
+        provider_id=account_id,
+        provider_name=account_name,
+        status=check.status if check else None,
+        error_class=check.error_class if check else None,
         error=check.error if check else None,
         since=since,
-        standing=_standing(llm),
+        standing=_standing(account_enabled, monitored),
     )
 
 
-def _standing(llm: LLM) -> Standing:
-    if not llm.account.enabled:
+def _standing(account_enabled: bool, monitored: bool) -> Standing:
+    if not account_enabled:
         return Standing.PROVIDER_DISABLED
-    return Standing.MONITORED if llm.enabled_for_monitoring else Standing.MONITORING_OFF
+    return Standing.MONITORED if monitored else Standing.MONITORING_OFF
+
+
+def withheld(round: Round, seen: Iterable[Seen]) -> set[UUID]:
+    """LLMs whose failure may yet turn out to be our own missing network."""
+    checks = list(seen)
+    suspects = {check.llm_id for check in checks if check.lost_network}
+    if not suspects:
+        return set()
+    accounts = ProviderAccount.objects.filter(pk__in=round.shares.values("account"))
+    places = {account.pk: place_of(account) for account in accounts}
+    owners = dict(
+        LLM.objects.filter(pk__in=[check.llm_id for check in checks]).values_list("pk", "account")
+    )
+    looks = [
+        Look(places[owners[check.llm_id]], check.status, check.error_class)
+        for check in checks
+        if owners.get(check.llm_id) in places
+    ]
+    return suspects if may_be_ours(places.values(), looks) else set()
 
 
 def outages_since(llm_ids: Collection[UUID]) -> dict[UUID, datetime]:
     """For LLMs that are down: the first check of the outage that goes on now."""
+    if not llm_ids:
+        return {}
     mine = UptimeCheck.objects.filter(llm=OuterRef("pk"))
     answered = mine.exclude(status=UptimeCheck.Status.DOWN).order_by("-created_at")
     begun = mine.filter(created_at__gt=OuterRef("answered_at")).order_by("created_at")
@@ -113,57 +184,3 @@ def outages_since(llm_ids: Collection[UUID]) -> dict[UUID, datetime]:
         .annotate(since=Subquery(begun.values("created_at")[:1]))
     )
     return {pk: since for pk, since in rows.values_list("pk", "since") if since}
-
-
-def performance(
-    judged: Sequence[Rule], llm_ids: Collection[UUID], known: Sequence[AlertState], now: datetime
-) -> dict[tuple[UUID, UUID], Performance]:
-    """What the samples of the LLMs that answered say, for each performance rule."""
-    mine = [r for r in judged if r.enabled and r.rule_type is RuleType.PERFORMANCE_DEGRADATION]
-    if not mine:
-        return {}
-    longest = timedelta(days=max(rule.degradation.baseline_days for rule in mine))
-    samples = _samples(_wanted(mine, llm_ids), now - longest)
-    opened = {(state.rule_id, state.scope): state.opened_at for state in known if state.is_open}
-    intervals = _intervals([rule.rule_id for rule in mine], now - longest)
-    found: dict[tuple[UUID, UUID], Performance] = {}
-    for rule in mine:
-        for llm_id in _wanted([rule], llm_ids):
-            place = (rule.rule_id, performance_scope(llm_id))
-            found[rule.rule_id, llm_id] = measure(
-                samples[llm_id],
-                rule.degradation,
-                frozen_at=opened.get(place),
-                excluded=intervals[place],
-            )
-    return found
-
-
-def _wanted(mine: Sequence[Rule], llm_ids: Collection[UUID]) -> set[UUID]:
-    if any(rule.target_llm_id is None for rule in mine):
-        return set(llm_ids)
-    return {rule.target_llm_id for rule in mine if rule.target_llm_id} & set(llm_ids)
-
-
-def _samples(llm_ids: Collection[UUID], start: datetime) -> dict[UUID, list[Sample]]:
-    rows = (
-        UptimeCheck.objects.filter(llm__in=llm_ids, created_at__gte=start, ttft_ms__isnull=False)
-        .order_by("created_at")
-        .values_list("llm", "created_at", "ttft_ms", "total_latency_ms", "tps", "prompt_pack")
-    )
-    found: dict[UUID, list[Sample]] = defaultdict(list)
-    for llm_id, at, ttft_ms, latency_ms, tps, pack in rows.iterator(chunk_size=5000):
-        found[llm_id].append(Sample(at, ttft_ms, latency_ms, tps, pack))
-    return found
-
-
-def _intervals(
-    rule_ids: Collection[UUID], start: datetime
-) -> dict[tuple[UUID, str], list[Interval]]:
-    rows = Alert.objects.filter(rule_key__in=rule_ids).filter(
-        Q(resolved_at=None) | Q(resolved_at__gte=start)
-    )
-    found: dict[tuple[UUID, str], list[Interval]] = defaultdict(list)
-    for row in rows.values_list("rule_key", "scope", "created_at", "resolved_at"):
-        found[row[0], row[1]].append((row[2], row[3]))
-    return found

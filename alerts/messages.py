@@ -121,3 +121,7 @@ def listed(names: Sequence[str]) -> str:
     distinct = list(dict.fromkeys(names))
     shown, hidden = distinct[:NAMES_LISTED], len(distinct) - NAMES_LISTED
     return ", ".join(shown) + (f" and {hidden} more" if hidden > 0 else "")
+
+
+def reminder(opening: str, after: timedelta) -> str:
+    return f"Still open after {duration(after)}: {opening}"

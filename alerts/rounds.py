@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from alerts import messages
-from alerts.facts import LLMFact, RoundFacts, Standing
+from alerts.facts import LLMFact, RoundFacts, RuleType, Standing
 from alerts.states import Condition, ResolveReason
 from monitoring.status import CheckStatus
 
@@ -32,6 +32,21 @@ class RoundView:
         if self.facts.self_offline and llm.status is CheckStatus.DOWN:
             return None
         return llm.status
+
+    @property
+    def is_part(self) -> bool:
+        """The round goes on: what only the whole of it can tell is not judged yet."""
+        return self.facts.is_part
+
+    def is_news(self, rule_type: RuleType, condition: Condition) -> bool:
+        """Whether an earlier look at this round has not judged it: each occurrence counts once.
+
+        Pace is judged once, with the whole round: before that it is unknown.
+        """
+        fresh = self.facts.fresh
+        if fresh is None or rule_type is RuleType.PERFORMANCE_DEGRADATION:
+            return True
+        return not fresh.isdisjoint(condition.llm_ids)
 
     def is_down(self, llm: LLMFact) -> bool | None:
         status = self.status(llm)

@@ -166,9 +166,9 @@ def _changes(
     changes = [
         advance(held.get(scope), rule.rule_id, condition, now)
         for scope, condition in conditions.items()
-        if condition.holds or scope in held
+        if (condition.holds or scope in held) and view.is_news(rule.rule_type, condition)
     ]
-    if is_carrier:
+    if is_carrier and not view.is_part:
         changes.append(advance(held.get(SELF_SCOPE), rule.rule_id, view.self_condition, now))
     changes += [
         withdraw(state, _reason_gone(rule, state, view), now)

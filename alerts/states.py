@@ -20,6 +20,9 @@ class EventKind(StrEnum):
     FLAPPING = "flapping"
     STABLE = "stable"
     ACKNOWLEDGED = "acknowledged"
+    NOTED = "noted"
+    REMINDED = "reminded"
+    UNMUTED = "unmuted"
 
 
 class ResolveReason(StrEnum):
@@ -34,6 +37,8 @@ class ResolveReason(StrEnum):
     RULE_DISABLED = "rule_disabled"
     RULE_CHANGED = "rule_changed"
     RULE_DELETED = "rule_deleted"
+    CHANNEL_RESTORED = "channel_restored"
+    CHANNEL_DELETED = "channel_deleted"
 
 
 @dataclass(frozen=True, slots=True)

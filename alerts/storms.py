@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from alerts import messages
 from alerts.facts import LLMFact, Standing
-from alerts.states import Event
+from alerts.states import Event, EventKind
 from monitoring.status import CheckStatus
 from providers.errors import ErrorClass
 
@@ -27,12 +27,15 @@ class Topic(StrEnum):
     DOWN = "down"
     SLOW = "slow"
     RECOVERED = "recovered"
+    REMINDER = "reminder"
+    TEST = "test"
 
 
 PHRASES: dict[Topic, str] = {
     Topic.DOWN: "are down",
     Topic.SLOW: "are slow",
     Topic.RECOVERED: "are back",
+    Topic.REMINDER: "still have an open alert",
 }
 
 
@@ -47,22 +50,65 @@ class Bundle:
     error_class: ErrorClass | None = None
 
 
-def roll_up(events: Iterable[Event], fleet: Sequence[LLMFact]) -> tuple[Bundle, ...]:
+def roll_up(
+    events: Iterable[Event], fleet: Sequence[LLMFact], spent: Mapping[Topic, int] | None = None
+) -> tuple[Bundle, ...]:
     """The messages of one round for one channel: at most (providers + 1) of each topic.
 
     Quiet events are dropped. LLMs of a provider that went the same way together become one
     message; so does an account fault. What is left over becomes one digest if it is still much.
+    ``spent``: messages of the round that are out already, by topic.
     """
+    used = spent or {}
+    return tuple(
+        bundle
+        for storm in _storms(events, fleet)
+        for bundle in storm.bundles(storm.limit - used.get(storm.topic, 0))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a round that still goes on is told now, and what only with its end."""
+
+    bundles: tuple[Bundle, ...]
+    held: tuple[Event, ...]
+
+
+def roll_up_part(
+    events: Iterable[Event],
+    fleet: Sequence[LLMFact],
+    spent: Mapping[Topic, int],
+    waiting: Collection[UUID],
+) -> Part:
+    """The messages before a round's end, such that the whole round keeps to (providers + 1).
+
+    One message of each topic is kept for the end and one for each provider in ``waiting``: those
+    that are still being probed and of which nothing was told yet.
+    """
+    told: list[Bundle] = []
+    held: list[Event] = []
+    for storm in _storms(events, fleet):
+        kept = len(set(waiting) - storm.providers)
+        bundles = storm.fitting(storm.limit - 1 - spent.get(storm.topic, 0) - kept)
+        told += bundles
+        taken = {id(event) for bundle in bundles for event in bundle.events}
+        held += [event for event in storm.events if id(event) not in taken]
+    return Part(tuple(told), tuple(held))
+
+
+def _storms(events: Iterable[Event], fleet: Sequence[LLMFact]) -> list[_Storm]:
     by_topic: dict[Topic, list[Event]] = defaultdict(list)
     for event in events:
         if not event.quiet:
-            by_topic[_topic(event)].append(event)
+            by_topic[topic_of(event)].append(event)
     monitored = [llm for llm in fleet if llm.standing is Standing.MONITORED]
-    storms = (_Storm(topic, by_topic[topic], monitored) for topic in Topic if by_topic[topic])
-    return tuple(bundle for storm in storms for bundle in storm.bundles())
+    return [_Storm(topic, by_topic[topic], monitored) for topic in Topic if by_topic[topic]]
 
 
-def _topic(event: Event) -> Topic:
+def topic_of(event: Event) -> Topic:
+    if event.kind is EventKind.REMINDED:
+        return Topic.REMINDER
     if not event.is_open:
         return Topic.RECOVERED
     return Topic.SLOW if event.scope.startswith("perf:") else Topic.DOWN
@@ -72,31 +118,63 @@ class _Storm:
     """The loud events of one topic. Rules that tell the same about one scope are told once."""
 
     def __init__(self, topic: Topic, events: Sequence[Event], fleet: Sequence[LLMFact]) -> None:
-        self._topic = topic
-        self._events = events
+        self.topic = topic
+        self.events = events
         self._by_id = {llm.llm_id: llm for llm in fleet}
         self._sizes = Counter(llm.provider_id for llm in fleet)
         downs = (llm for llm in fleet if llm.status is CheckStatus.DOWN)
         self._down = Counter((llm.provider_id, llm.error_class) for llm in downs)
 
-    def bundles(self) -> list[Bundle]:
+    @property
+    def limit(self) -> int:
+        return len(self._sizes) + 1
+
+    @property
+    def providers(self) -> set[UUID]:
+        return set(self._by_provider())
+
+    def bundles(self, limit: int) -> list[Bundle]:
+        """All events in at most ``limit`` messages, but at least in one."""
         rolled = [
             self._provider_bundle(provider_id, common)
             for provider_id, events in self._by_provider().items()
             if (common := self._common(provider_id, events))
         ]
+        left = self._left(rolled)
+        if len(rolled) + len(left) <= limit:
+            return rolled + [self._single(same) for same in left.values()]
+        if len(rolled) < limit:
+            return [*rolled, *([self._digest(left)] if left else [])]
+        return [self._digest(self._left([]))]
+
+    def fitting(self, slots: int) -> list[Bundle]:
+        """Events in at most ``slots`` messages; one for each provider if not all would fit."""
+        if slots <= 0:
+            return []
+        whole = self.bundles(self.limit)
+        if len(whole) <= slots:
+            return whole
+        merged = [
+            self._provider_bundle(provider_id, events)
+            if len(_llm_ids(events)) > 1
+            else self._single(events)
+            for provider_id, events in self._by_provider().items()
+        ]
+        merged += [self._single(same) for same in self._left(merged).values()]
+        return merged[:slots]
+
+    def _left(self, rolled: Iterable[Bundle]) -> dict[str, list[Event]]:
+        """The events that are in none of the messages, by scope."""
         taken = {id(event) for bundle in rolled for event in bundle.events}
         left: dict[str, list[Event]] = defaultdict(list)
-        for event in self._events:
+        for event in self.events:
             if id(event) not in taken:
                 left[event.scope].append(event)
-        if len(rolled) + len(left) > len(self._sizes) + 1:
-            return [*rolled, self._digest(left)]
-        return rolled + [self._single(same) for same in left.values()]
+        return left
 
     def _by_provider(self) -> dict[UUID, list[Event]]:
         found: dict[UUID, list[Event]] = defaultdict(list)
-        for event in self._events:
+        for event in self.events:
             llm = self._llm(event)
             if llm is not None:
                 found[llm.provider_id].append(event)
@@ -110,7 +188,7 @@ class _Storm:
         error_class, count = self._commonest(events)
         if len(_llm_ids(events)) < FEWEST_ROLLED_UP:
             return []
-        if self._topic is Topic.DOWN:
+        if self.topic is Topic.DOWN:
             count = max(count, self._down[provider_id, error_class])
         if count >= FEWEST_ROLLED_UP and 2 * count >= self._sizes[provider_id]:
             return list(events)
@@ -121,23 +199,23 @@ class _Storm:
         """The class that most LLMs share. What came back is one story whatever it had."""
         classes = {event.llm_ids[0]: event.error_class for event in events}
         error_class, count = Counter(classes.values()).most_common(1)[0]
-        return error_class, len(classes) if self._topic is Topic.RECOVERED else count
+        return error_class, len(classes) if self.topic is Topic.RECOVERED else count
 
     def _provider_bundle(self, provider_id: UUID, events: Sequence[Event]) -> Bundle:
         error_class, _ = self._commonest(events)
         llms = [self._by_id[llm_id] for llm_id in _llm_ids(events)]
         story = messages.together(
             llms[0].provider_name,
-            f"{len(llms)} of {self._sizes[provider_id]} models {PHRASES[self._topic]}",
-            None if self._topic is Topic.RECOVERED else self._since(events),
+            f"{len(llms)} of {self._sizes[provider_id]} models {PHRASES[self.topic]}",
+            None if self.topic is Topic.RECOVERED else self._since(events),
             self._why(events, error_class),
             [llm.custom_name or llm.name for llm in llms],
         )
         scope = f"provider:{provider_id}"
-        return Bundle(self._topic, scope, story, tuple(events), error_class)
+        return Bundle(self.topic, scope, story, tuple(events), error_class)
 
     def _why(self, events: Sequence[Event], error_class: ErrorClass | None) -> str | None:
-        if error_class is None or self._topic is not Topic.DOWN:
+        if error_class is None or self.topic is not Topic.DOWN:
             return None
         is_only = len({event.error_class for event in events}) == 1
         return messages.cause(error_class) if is_only else f"mostly: {messages.cause(error_class)}"
@@ -148,15 +226,15 @@ class _Storm:
 
     def _single(self, same: Sequence[Event]) -> Bundle:
         first = same[0]
-        return Bundle(self._topic, first.scope, first.message, tuple(same), first.error_class)
+        return Bundle(self.topic, first.scope, first.message, tuple(same), first.error_class)
 
     def _digest(self, left: Mapping[str, Sequence[Event]]) -> Bundle:
         events = tuple(event for same in left.values() for event in same)
         firsts = [same[0] for same in left.values()]
         story = messages.digest(
-            f"{len(left)} more {PHRASES[self._topic]}", [self._subject(event) for event in firsts]
+            f"{len(left)} more {PHRASES[self.topic]}", [self._subject(event) for event in firsts]
         )
-        return Bundle(self._topic, DIGEST_SCOPE, story, events)
+        return Bundle(self.topic, DIGEST_SCOPE, story, events)
 
     def _subject(self, event: Event) -> str:
         llm = self._llm(event)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
-from benchmarks.routing import websocket_urlpatterns
+from alerts.routing import websocket_urlpatterns as alerts
+from benchmarks.routing import websocket_urlpatterns as benchmarks
 
-__all__ = ["websocket_urlpatterns"]
+websocket_urlpatterns = [*alerts, *benchmarks]

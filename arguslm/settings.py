@@ -221,6 +221,10 @@ SPECTACULAR_SETTINGS = {
         "CheckStatusEnum": "monitoring.models.UptimeCheck.Status",
         "RunStatusEnum": "benchmarks.models.BenchmarkRun.Status",
         "RoundStatusEnum": "monitoring.models.Round.Status",
+        "RuleTypeEnum": "alerts.models.AlertRule.Type",
+        "AlertTypeEnum": "alerts.models.Alert.TYPES",
+        "ChannelKindEnum": "alerts.models.Channel.Kind",
+        "DeliveryStatusEnum": "alerts.models.Delivery.Status",
     },
 }
 

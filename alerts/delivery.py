@@ -1,0 +1,170 @@
+"""Sends what waits in the outbox: at least once, in order, one message per channel at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from alerts import letters
+from alerts.announcements import announce
+from alerts.backoff import next_attempt
+from alerts.models import Attempt, Channel, Delivery
+from alerts.transports import Answer, Verdict, send
+from arguslm.api.leases import HEARTBEAT_S, LeaseLost
+from arguslm.api.work import send as enqueue
+from providers.measurement import now_ns
+from providers.secrets import Undecryptable
+
+log = logging.getLogger(__name__)
+DEADLINE_S = 35.0
+TEST_DEADLINE_S = 20.0
+UNACCEPTABLE_ATTEMPTS = 5
+MAX_CRASHES = 10
+# A slow receiver holds a thread: these many may, the others stay free for evaluation.
+CHANNELS_AT_ONCE = 10
+_places = threading.BoundedSemaphore(CHANNELS_AT_ONCE)
+LATE = Answer(Verdict.AGAIN, error=f"No answer came within {DEADLINE_S:.0f} s.")
+
+
+def call_out_after_commit() -> None:
+    transaction.on_commit(call_out)
+
+
+def call_out() -> list[UUID]:
+    """Hands every channel that has something due to a worker."""
+    channels = due_channels(timezone.now())
+    from alerts.tasks import deliver  # the task calls this module
+
+    for channel_id in channels:
+        enqueue(deliver, str(channel_id))
+    return channels
+
+
+def due_channels(now: datetime) -> list[UUID]:
+    return list(Delivery.objects.heads().due(now).order_by("seq").values_list("channel", flat=True))
+
+
+def drain(channel_id: UUID) -> int:
+    """Sends what is due on the channel, oldest first, until one fails; how many went out."""
+    if not _places.acquire(blocking=False):
+        return 0
+    try:
+        count = 0
+        while _send_next(channel_id):
+            count += 1
+        return count
+    finally:
+        _places.release()
+
+
+def _send_next(channel_id: UUID) -> bool:
+    now = timezone.now()
+    head = Delivery.objects.heads().due(now).filter(channel=channel_id).first()
+    delivery = Delivery.claim(head.pk, now) if head else None
+    if delivery is None:
+        return False
+    try:
+        return _carry(delivery)
+    except LeaseLost:
+        log.warning("Delivery %s went to another worker, this one stops.", delivery.id)
+        return False
+
+
+def _carry(delivery: Delivery) -> bool:
+    """Sends one claimed delivery and writes down what became of it."""
+    started = timezone.now()
+    began_ns = now_ns()
+    answer = _answer(delivery)
+    duration_ms = (now_ns() - began_ns) / 1e6
+    return _settle(delivery, answer, started, duration_ms)
+
+
+def _answer(delivery: Delivery) -> Answer:
+    channel = delivery.channel
+    assert channel is not None
+    if delivery.crashes > MAX_CRASHES:
+        return Answer(Verdict.UNACCEPTABLE, error="It has ended its worker too often.")
+    try:
+        sending = begin(channel, str(delivery.id), delivery.message.payload)
+    except Undecryptable as exc:
+        return Answer(Verdict.AGAIN, error=str(exc))
+    return _wait(sending, delivery)
+
+
+def begin(channel: Channel, message_id: str, payload: dict[str, Any]) -> Future[Answer]:
+    secrets = channel.signing_secrets(timezone.now())
+    letter = letters.letter(channel.kind, message_id, payload)
+    return send(channel.kind, channel.config, secrets, letter)
+
+
+def _wait(sending: Future[Answer], delivery: Delivery) -> Answer:
+    """Keeps the lease while the receiver takes its time."""
+    began_ns = now_ns()
+    while True:
+        try:
+            return sending.result(timeout=HEARTBEAT_S)
+        except NotYet:
+            if (now_ns() - began_ns) / 1e9 > DEADLINE_S:
+                sending.cancel()
+                return LATE
+            delivery.heartbeat()
+
+
+def _settle(delivery: Delivery, answer: Answer, started: datetime, duration_ms: float) -> bool:
+    now = timezone.now()
+    with transaction.atomic():
+        delivery.own(**_changes(delivery, answer, now))
+        Attempt.objects.create(
+            delivery=delivery,
+            at=started,
+            duration_ms=duration_ms,
+            ok=answer.ok,
+            status_code=answer.status_code,
+            error=answer.error,
+        )
+        if answer.verdict is Verdict.PERMANENT and delivery.channel is not None:
+            delivery.channel.switch_off(answer.error)
+    if answer.verdict is Verdict.PERMANENT:
+        announce()
+    if not answer.ok:
+        log.warning("Channel %s: %s", delivery.channel_name, answer.error)
+    return answer.ok
+
+
+def _changes(delivery: Delivery, answer: Answer, now: datetime) -> dict[str, Any]:
+    made = delivery.attempts_made + 1
+    changes: dict[str, Any] = {
+        "attempts_made": made,
+        "lease_expires_at": None,
+        "last_error": answer.error,
+    }
+    if answer.ok:
+        return {**changes, "status": Delivery.Status.DELIVERED, "delivered_at": now}
+    following = next_attempt(made, now, answer.retry_after_s)
+    is_lost = answer.verdict is Verdict.UNACCEPTABLE and made >= UNACCEPTABLE_ATTEMPTS
+    if is_lost or following > delivery.give_up_at or delivery.crashes > MAX_CRASHES:
+        return {**changes, "status": Delivery.Status.FAILED}
+    # A channel that is switched off keeps it, and sends it when somebody switches it on in time.
+    return {**changes, "status": Delivery.Status.PENDING, "next_attempt_at": following}
+
+
+def test(channel: Channel, payload: dict[str, Any], message_id: str) -> tuple[Answer, float]:
+    """Sends once and waits for the answer; nothing is stored. Also the duration in ms."""
+    began_ns = now_ns()
+    try:
+        sending = begin(channel, message_id, payload)
+        answer = sending.result(timeout=TEST_DEADLINE_S)
+    except NotYet:
+        sending.cancel()
+        answer = Answer(Verdict.AGAIN, error=f"No answer came within {TEST_DEADLINE_S:.0f} s.")
+    except Undecryptable as exc:
+        answer = Answer(Verdict.AGAIN, error=str(exc))
+    return answer, (now_ns() - began_ns) / 1e6

@@ -1,0 +1,1 @@
+"""The JSON of alerts: rules, alerts with their timelines, channels and what goes out there."""
