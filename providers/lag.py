@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,43 @@ from providers.measurement import Trace, now_ns
 TICK_S = 0.005
 # Event loops round a timer up to the next millisecond; less lateness than that is no lag.
 TIMER_GRAIN_MS = 1.0
+LEDGER_LIMIT = 4_096
+
+
+class Ledger:
+    """Lateness by time, kept so that the worst since any moment is found without a walk.
+
+    What was followed by something worse can never be the worst again and is dropped: times grow,
+    lateness falls.
+    """
+
+    def __init__(self) -> None:
+        self._at_ns: list[int] = []
+        self._late_ms: list[float] = []
+
+    def note(self, at_ns: int, late_ms: float) -> None:
+        at, late = self._at_ns, self._late_ms
+        while late and late[-1] <= late_ms:
+            at.pop()
+            late.pop()
+        if len(at) >= LEDGER_LIMIT:
+            del at[: LEDGER_LIMIT // 2], late[: LEDGER_LIMIT // 2]
+        at.append(at_ns)
+        late.append(late_ms)
+
+    def clear(self) -> None:
+        self._at_ns.clear()
+        self._late_ms.clear()
+
+    def worst_ms(self, since_ns: int) -> float:
+        """Only the part of a lateness that lies after ``since_ns`` counts."""
+        worst = 0.0
+        for index in range(bisect_left(self._at_ns, since_ns), len(self._at_ns)):
+            if self._late_ms[index] <= worst:
+                break
+            passed_ms = (self._at_ns[index] - since_ns) / 1e6
+            worst = max(worst, min(self._late_ms[index], passed_ms))
+        return worst
 
 
 @dataclass(slots=True, eq=False)
@@ -20,34 +58,34 @@ class LagWindow:
 
     trace: Trace
 
-    def note(self, at_ns: int, late_ms: float) -> None:
+    def close(self, ledger: Ledger) -> None:
         trace = self.trace
-        if trace.send_ns is None:
-            return
-        counted_ms = min(late_ms, (at_ns - trace.send_ns) / 1e6)
-        trace.max_lag_ms = max(trace.max_lag_ms or 0.0, counted_ms)
+        if trace.send_ns is not None:
+            trace.max_lag_ms = max(trace.max_lag_ms or 0.0, ledger.worst_ms(trace.send_ns))
 
 
 class LagMonitor:
     """Ticks every 5 ms, only while a window is open, and notes how late each tick came."""
 
     def __init__(self) -> None:
-        self._windows: set[LagWindow] = set()
+        self._open = 0
+        self._ledger = Ledger()
         self._timer: asyncio.TimerHandle | None = None
         self._due_ns = 0
 
     @contextmanager
     def window(self, trace: Trace) -> Iterator[LagWindow]:
         opened = LagWindow(trace)
-        self._windows.add(opened)
+        self._open += 1
         if self._timer is None:
             self._arm()
         try:
             yield opened
         finally:
             self._note()
-            self._windows.discard(opened)
-            if not self._windows:
+            opened.close(self._ledger)
+            self._open -= 1
+            if not self._open:
                 self._disarm()
 
     def _arm(self) -> None:
@@ -55,6 +93,7 @@ class LagMonitor:
         self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _disarm(self) -> None:
+        self._ledger.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -65,6 +104,6 @@ class LagMonitor:
 
     def _note(self) -> None:
         at_ns = now_ns()
-        late_ms = max((at_ns - self._due_ns) / 1e6 - TIMER_GRAIN_MS, 0.0)
-        for opened in self._windows:
-            opened.note(at_ns, late_ms)
+        late_ms = (at_ns - self._due_ns) / 1e6 - TIMER_GRAIN_MS
+        if late_ms > 0.0:
+            self._ledger.note(at_ns, late_ms)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from providers.errors import Failure
 from providers.quality import flags_of, hides_reasoning, is_buffered
@@ -51,8 +51,7 @@ class Trace:
     max_lag_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """One content-bearing chunk: when it arrived, how much it brought, whether it is answer."""
 
     at_ns: int

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from providers.measurement import Chunk, Measurement
 
+_CHARS = attrgetter("chars")
 LAG_LIMIT_MS = 5.0
 QUEUE_LIMIT_MS = 5.0
 BUFFERED_MIN_TOKENS = 20
@@ -25,18 +28,18 @@ def is_buffered(seen: Measurement) -> bool:
     count = seen.tokens.output or 0
     if count <= BUFFERED_MIN_TOKENS or not seen.chunks:
         return False
-    if len({chunk.at_ns for chunk in seen.chunks}) <= 2:
-        return True
     first_ns, last_ns = seen.chunks[0].at_ns, seen.chunks[-1].at_ns
+    if not any(first_ns < chunk.at_ns < last_ns for chunk in seen.chunks):
+        return True
     if last_ns - first_ns < count * BURST_MS_PER_TOKEN * 1e6:
         return True
     return _late_share(seen.chunks, last_ns - (last_ns - first_ns) / 10) >= 0.9
 
 
 def _late_share(chunks: Sequence[Chunk], from_ns: float) -> float:
-    total = sum(chunk.chars for chunk in chunks)
-    late = sum(chunk.chars for chunk in chunks if chunk.at_ns >= from_ns)
-    return late / total if total else 0.0
+    late = takewhile(lambda chunk: chunk.at_ns >= from_ns, reversed(chunks))
+    total = sum(map(_CHARS, chunks))
+    return sum(map(_CHARS, late)) / total if total else 0.0
 
 
 def hides_reasoning(seen: Measurement) -> bool:

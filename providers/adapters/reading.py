@@ -21,6 +21,7 @@ from providers.adapters.events import (
     Usage,
 )
 from providers.adapters.sse import SseEvent, SseSplitter
+from providers.adapters.stencil import Stencil, stencil_of
 from providers.measurement import Chunk, TokenCounts, TokenSource, Trace
 from providers.tokens import estimate_tokens
 
@@ -29,6 +30,8 @@ HEAD_LIMIT = 4_096
 INFLATED_LIMIT = 64 * 1024 * 1024
 # More characters per token than any language or code has: the count cannot be of this text.
 MAX_CHARS_PER_TOKEN = 20
+# A stream whose events differ in more than the text is read the long way after this many tries.
+STENCIL_TRIES = 8
 
 
 class Unreadable(Exception):
@@ -56,6 +59,8 @@ class Reading:
         self._splitter = SseSplitter()
         self._unpack = _unpacker(encoding)
         self._taken = 0
+        self._stencil: Stencil | None = None
+        self._stencil_tries = 0
 
     @property
     def is_complete(self) -> bool:
@@ -77,10 +82,47 @@ class Reading:
         """Takes up to ``limit`` pieces that came since the last call. Raises Unreadable."""
         for at_ns, piece in trace.pieces[self._taken : self._taken + limit]:
             self._taken += 1
-            plain = self._unpack(piece)
-            self.head += plain[: HEAD_LIMIT - len(self.head)]
-            for event in self._splitter.feed(at_ns, plain):
-                self._take(event)
+            self._read(at_ns, self._unpack(piece))
+
+    def _read(self, at_ns: int, data: bytes) -> None:
+        if not self.event_count:
+            self.head += data[: HEAD_LIMIT - len(self.head)]
+        while data:
+            if self._stencil is not None and self._splitter.is_idle:
+                data = self._take_plain(self._stencil, at_ns, data)
+            end = self._end_of_lesson(data)
+            self._read_slowly(at_ns, data[:end])
+            data = data[end:]
+
+    def _read_slowly(self, at_ns: int, data: bytes) -> None:
+        was_idle, found = self._splitter.is_idle, None
+        events = self._splitter.feed(at_ns, data)
+        for event in events:
+            found = self._take(event)
+        if found is not None and was_idle and len(events) == 1 and self._may_learn:
+            self._stencil_tries += 1
+            self._stencil = stencil_of(data, found, self._decoder) or self._stencil
+
+    @property
+    def _may_learn(self) -> bool:
+        return self._stencil_tries < STENCIL_TRIES and bool(self.chunks)
+
+    def _end_of_lesson(self, data: bytes) -> int:
+        """Where the first event of ``data`` ends, as long as one could be learned from."""
+        end = data.find(b"\n\n") + 2 if self._stencil_tries < STENCIL_TRIES else 0
+        return end if end > 1 else len(data)
+
+    def _take_plain(self, stencil: Stencil, at_ns: int, data: bytes) -> bytes:
+        """Takes the events that fit the stencil; the rest of the bytes is the result."""
+        texts, end = stencil.texts(data)
+        if not texts:
+            return data
+        self._stencil_tries = 0
+        self.event_count += len(texts)
+        is_answer = stencil.is_answer
+        (self._answer if is_answer else self._beside).extend(texts)
+        self.chunks.extend([Chunk(at_ns, len(text), is_answer) for text in texts])
+        return data[end:]
 
     def finish(self) -> None:
         """Takes the last event even when its closing blank line is missing."""
@@ -113,17 +155,18 @@ class Reading:
         chars = sum(chunk.chars for chunk in self.chunks)
         return chars > self.usage.output * MAX_CHARS_PER_TOKEN
 
-    def _take(self, event: SseEvent) -> None:
+    def _take(self, event: SseEvent) -> list[Event]:
         self.event_count += 1
         found = self._decoder.decode(event)
         if not event.is_complete and any(isinstance(one, Garbled) for one in found):
-            return  # cut off in mid-event: the missing end tells, not the fragment
+            return []  # cut off in mid-event: the missing end tells, not the fragment
         had_chunks, before = bool(self.chunks), self.usage.output
         for one in found:
             self._note(one)
         self._add_chunk(event.at_ns, found)
         if self.chunks and not had_chunks and self.usage.output != before:
             self._first_tokens = self.usage.output
+        return found
 
     def _note(self, event: Event) -> None:
         match event:

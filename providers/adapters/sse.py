@@ -31,6 +31,11 @@ class SseSplitter:
         self._is_start = True
         self._last_ns = 0
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next byte begins an event."""
+        return not (self._open_line or self._data or self._name or self._skip_lf or self._is_start)
+
     def feed(self, at_ns: int, piece: bytes) -> list[SseEvent]:
         self._last_ns = at_ns
         if self._skip_lf and piece:
