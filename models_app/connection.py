@@ -6,11 +6,10 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from providers.loop import engine_loop
-
 from models_app.prompts import PROMPT_PACKS
 from providers.adapters import ChatRequest, ClientPool, Endpoint, exchange, list_models
 from providers.errors import ErrorClass, ExchangeFailed, Failure, Fault
+from providers.loop import engine_loop
 from providers.measurement import now_ns
 
 TIMEOUT_S = 25.0

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from providers.loop import engine_loop
-
 from models_app.models import LLM
 from providers.adapters import DiscoveredModel, list_models
 from providers.errors import ExchangeFailed
+from providers.loop import engine_loop
 from providers.models import ProviderAccount
 from providers.secrets import Undecryptable
 

@@ -15,6 +15,8 @@ from providers.models import ProviderAccount
 PACK_ID = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 MAX_PROMPT = 200_000
 MAX_EXPECTED_TOKENS = 32_768
+MAX_INTERVAL_MINUTES = 7 * 24 * 60
+MAX_EXPECTED_TEXT = 500
 
 
 def not_built_in(pack_id: str) -> None:
@@ -43,6 +45,30 @@ class LLM(models.Model):
     source = models.CharField(max_length=20, choices=Source.choices, default=Source.MANUAL)
     enabled_for_monitoring = models.BooleanField(default=False)
     enabled_for_benchmark = models.BooleanField(default=True)
+    monitoring_interval_minutes = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_INTERVAL_MINUTES)],
+        help_text="Between checks of this model; empty: the global interval.",
+    )
+    ttft_limit_ms = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.001)],
+        help_text="A check whose first token comes later is degraded; empty: no limit.",
+    )
+    latency_limit_ms = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.001)],
+        help_text="A check whose answer takes longer is degraded; empty: no limit.",
+    )
+    expected_text = models.CharField(  # noqa: DJ001 - null is on the wire
+        max_length=MAX_EXPECTED_TEXT,
+        null=True,
+        blank=True,
+        help_text="Text that answers of this model must contain; empty: that of the prompt pack.",
+    )
     metadata = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -58,7 +84,12 @@ class LLM(models.Model):
         indexes = [
             models.Index(
                 fields=["account"], name="llm_monitored", condition=Q(enabled_for_monitoring=True)
-            )
+            ),
+            models.Index(
+                fields=["monitoring_interval_minutes"],
+                name="llm_own_interval",
+                condition=Q(monitoring_interval_minutes__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

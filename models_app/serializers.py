@@ -4,10 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
-from arguslm.api.fields import Document, Flag, Id, Text
+from arguslm.api.fields import Amount, Document, Flag, Id, Text, Whole
 from arguslm.api.queries import limit_field, offset_field
 from arguslm.api.serializers import Input
-from models_app.models import LLM
+from models_app.models import LLM, MAX_EXPECTED_TEXT, MAX_INTERVAL_MINUTES
 from providers.models import ProviderAccount
 from providers.serializers import ProviderInput
 
@@ -35,6 +35,10 @@ class ModelOutput(serializers.ModelSerializer[LLM]):
             "source",
             "enabled_for_monitoring",
             "enabled_for_benchmark",
+            "monitoring_interval_minutes",
+            "ttft_limit_ms",
+            "latency_limit_ms",
+            "expected_text",
             "model_metadata",
             "created_at",
             "updated_at",
@@ -61,7 +65,26 @@ class ModelQuery(serializers.Serializer[Any]):
     offset = offset_field()
 
 
-class ModelInput(Input):
+class WatchInput(Input):
+    """How one model is watched, where it differs from the rest; null is no difference."""
+
+    monitoring_interval_minutes = Whole(
+        min_value=1, max_value=MAX_INTERVAL_MINUTES, allow_null=True, required=False
+    )
+    ttft_limit_ms = Amount(min_value=0.001, allow_null=True, required=False)
+    latency_limit_ms = Amount(min_value=0.001, allow_null=True, required=False)
+    expected_text = Text(
+        max_length=MAX_EXPECTED_TEXT,
+        allow_null=True,
+        required=False,
+        help_text="Text that answers must contain, in any case.",
+    )
+
+
+WATCH_FIELDS = ("monitoring_interval_minutes", "ttft_limit_ms", "latency_limit_ms", "expected_text")
+
+
+class ModelInput(WatchInput):
     read_only_names = READ_ONLY
 
     provider_account_id = Id()
@@ -86,10 +109,11 @@ class ModelInput(Input):
             source=LLM.Source.MANUAL,
             enabled_for_monitoring=validated_data["enabled_for_monitoring"],
             enabled_for_benchmark=validated_data["enabled_for_benchmark"],
+            **{name: validated_data.get(name) for name in WATCH_FIELDS},
         )
 
 
-class ModelPatch(Input):
+class ModelPatch(WatchInput):
     read_only_names = (*READ_ONLY, "provider_account_id", "provider_type", "model_id")
 
     custom_name = Text(max_length=255, allow_null=True, required=False)

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
-from django.db.models import Model
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -13,6 +13,7 @@ from django.utils import timezone
 from arguslm.api.work import nudge
 from models_app.packs import all_packs
 from monitoring import rounds
+from monitoring.budget import BudgetExhausted
 from monitoring.models import MonitoringConfig, Round, RoundShare, UptimeCheck
 from monitoring.tasks import tick
 
@@ -29,7 +30,21 @@ class ConfigForm(forms.ModelForm[MonitoringConfig]):
             "max_tokens",
             "global_concurrency",
             "provider_concurrency",
+            "llm_concurrency",
+            "jitter_s",
+            "confirmation_pauses_s",
+            "canaries",
+            "monthly_cap_usd",
+            "raw_days",
+            "hourly_days",
+            "daily_days",
         ]
+
+    def clean_confirmation_pauses_s(self) -> list[float]:
+        return self.cleaned_data["confirmation_pauses_s"] or []
+
+    def clean_canaries(self) -> dict[str, str]:
+        return self.cleaned_data["canaries"] or {}
 
 
 @admin.register(MonitoringConfig)
@@ -37,7 +52,7 @@ class MonitoringConfigAdmin(admin.ModelAdmin[MonitoringConfig]):
     """One row: its list is its page."""
 
     form = ConfigForm
-    readonly_fields = ["last_run_at", "next_due_at", "updated_at"]
+    readonly_fields = ["last_run_at", "next_due_at", "budget_paused_at", "updated_at"]
     change_form_template = "admin/monitoring/config_form.html"
 
     def changelist_view(
@@ -78,6 +93,12 @@ class HistoryAdmin(admin.ModelAdmin[Any]):
         return not is_ours and super().has_delete_permission(request, obj)
 
 
+@admin.action(description="Cancel the rounds that are still open")
+def cancel_rounds(site: RoundAdmin, request: HttpRequest, found: QuerySet[Round]) -> None:
+    count = sum(rounds.cancel(round, timezone.now()) for round in found)
+    site.message_user(request, f"{count} round{'' if count == 1 else 's'} cancelled.")
+
+
 class ShareInline(admin.TabularInline[RoundShare, Round]):
     model = RoundShare
     fields = ["account", "status", "crashes", "lease_expires_at", "nudged_at"]
@@ -99,7 +120,9 @@ class RoundAdmin(HistoryAdmin):
         "trigger",
         "status",
         "prompt_pack",
+        "interval_minutes",
         "planned",
+        "overlapping",
         "skipped_slots",
         "self_offline",
         "finished_at",
@@ -107,6 +130,7 @@ class RoundAdmin(HistoryAdmin):
     list_filter = ["status", "trigger", "self_offline", "prompt_pack"]
     search_fields = ["=id"]
     inlines = [ShareInline]
+    actions = [cancel_rounds]
     change_list_template = "admin/monitoring/round_list.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -116,7 +140,12 @@ class RoundAdmin(HistoryAdmin):
     def run_now(self, request: HttpRequest) -> HttpResponse:
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        opened, is_new = rounds.open_manual(timezone.now())
+        try:
+            opened, is_new = rounds.open_manual(timezone.now())
+        except BudgetExhausted:
+            sentence = "The monthly cap leaves no money for another run."
+            self.message_user(request, sentence, messages.ERROR)
+            return redirect("admin:monitoring_round_changelist")
         if is_new:
             nudge(tick)
         self.message_user(request, rounds.describe(opened, is_new))

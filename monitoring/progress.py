@@ -21,6 +21,10 @@ class Progress:
         return self.up + self.degraded + self.down
 
     @property
+    def missed(self) -> int | None:
+        return max(0, self.planned - self.done) if self.is_over else None
+
+    @property
     def progress(self) -> float:
         """From 0 to 1. A model switched off in mid-round never comes, so the end counts as all."""
         if self.is_over:

@@ -10,10 +10,14 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, F
+from django.db.models import Count
+from django.utils import timezone
 
 from models_app.models import LLM
-from monitoring.models import MonitoringConfig, Round, RoundShare, UptimeCheck
+from monitoring import budget, overlaps
+from monitoring.budget import BudgetExhausted
+from monitoring.models import Cadence, MonitoringConfig, Round, RoundShare, UptimeCheck
+from monitoring.models.schedules import Scheduled
 from monitoring.signals import round_recorded
 from monitoring.status import NO_NETWORK, CheckResult, CheckStatus, self_offline
 from providers.errors import ErrorClass
@@ -23,30 +27,49 @@ from providers.secrets import Undecryptable
 log = logging.getLogger(__name__)
 
 
-def open_due(now: datetime) -> Round | None:
-    """The scheduled round, if one is due and no other tick has taken it."""
+def open_due(now: datetime) -> list[Round]:
+    """The scheduled rounds that are due and that no other tick has taken."""
     config = MonitoringConfig.load()
-    slot = config.slot_due(now)
+    if not config.enabled:
+        return []
+    opened = [_open_slot(schedule, config, now) for schedule in (config, *_cadences())]
+    return [round for round in opened if round is not None]
+
+
+def _cadences() -> list[Cadence]:
+    """The schedules of LLMs with an interval of their own; missing ones are made."""
+    watched = LLM.objects.monitored().filter(monitoring_interval_minutes__isnull=False).order_by()
+    own = watched.values_list("monitoring_interval_minutes", flat=True).distinct()
+    minutes = {interval for interval in own if interval is not None}
+    if not minutes:
+        return []
+    known = {row.interval_minutes: row for row in Cadence.objects.all()}
+    for missing in minutes - known.keys():
+        known[missing] = Cadence.objects.get_or_create(interval_minutes=missing)[0]
+    return [known[interval] for interval in sorted(minutes)]
+
+
+def _open_slot(schedule: Scheduled, config: MonitoringConfig, now: datetime) -> Round | None:
+    slot = schedule.slot_due(now)
     if slot is None:
         return None
+    interval_minutes = schedule.interval_minutes if isinstance(schedule, Cadence) else None
     with transaction.atomic():
-        if not config.claim_slot(slot) or _is_taken(slot):
+        if not schedule.claim_slot(slot) or _had_its_round(slot, interval_minutes):
             return None
-        return _open(config, Round.Trigger.SCHEDULE, slot)
+        return _open(config, Round.Trigger.SCHEDULE, slot, interval_minutes)
 
 
-def _is_taken(slot: datetime) -> bool:
-    """Whether the slot has had its round, or a round that still runs stands in its way."""
-    running = Round.objects.open().first()
-    if running is None:
-        return Round.objects.filter(trigger=Round.Trigger.SCHEDULE, due_at=slot).exists()
-    Round.objects.filter(pk=running.pk).update(skipped_slots=F("skipped_slots") + 1)
-    log.warning("The round due at %s is left out: %s still runs.", slot.isoformat(), running.pk)
-    return True
+def _had_its_round(slot: datetime, interval_minutes: int | None) -> bool:
+    rows = Round.objects.filter(trigger=Round.Trigger.SCHEDULE, due_at=slot)
+    return rows.filter(interval_minutes=interval_minutes).exists()
 
 
 def open_manual(now: datetime) -> tuple[Round, bool]:
-    """The round asked for by hand, and whether it is new: an unfinished one is not doubled."""
+    """The round asked for by hand, and whether it is new: an unfinished one is not doubled.
+
+    Raises BudgetExhausted when the monthly cap leaves nothing for it.
+    """
     config = MonitoringConfig.load()
     with transaction.atomic():
         # The row is the door to all rounds: whoever opens one holds it.
@@ -55,7 +78,8 @@ def open_manual(now: datetime) -> tuple[Round, bool]:
         if running is not None:
             return running, False
         opened = _open(config, Round.Trigger.MANUAL, now)
-        assert opened is not None
+    if opened is None:
+        raise BudgetExhausted
     if not opened.planned:
         finish(opened, now)
     return opened, True
@@ -70,22 +94,51 @@ def describe(opened: Round, is_new: bool) -> str:
     return f"A run over {models} is queued."
 
 
-def _open(config: MonitoringConfig, trigger: Round.Trigger, due_at: datetime) -> Round | None:
-    monitored = LLM.objects.monitored().order_by().values_list("account")
-    sizes: dict[UUID, int] = dict(monitored.annotate(size=Count("pk")))
-    if not sizes and trigger == Round.Trigger.SCHEDULE:
-        return None
-    opened = Round.objects.create(
+def _open(
+    config: MonitoringConfig,
+    trigger: Round.Trigger,
+    due_at: datetime,
+    interval_minutes: int | None = None,
+) -> Round | None:
+    opened = Round(
         trigger=trigger,
+        interval_minutes=interval_minutes,
         prompt_pack=config.prompt_pack,
         max_tokens=config.max_tokens,
-        planned=sum(sizes.values()),
         due_at=due_at,
     )
+    monitored = opened.members(LLM.objects.monitored()).order_by().values_list("account")
+    sizes: dict[UUID, int] = dict(monitored.annotate(size=Count("pk")))
+    if trigger == Round.Trigger.SCHEDULE:
+        if not sizes:
+            return None
+        busy = overlaps.busy_llms(sizes, interval_minutes)
+    else:
+        busy = {}
+    if not budget.allows(config, opened, timezone.now()):
+        return None
+    left = {pk: size - len(busy.get(pk, ())) for pk, size in sizes.items()}
+    opened.planned = sum(left.values())
+    opened.overlapping = sum(map(len, busy.values()))
+    if sizes and not opened.planned:
+        overlaps.note_skipped_slot(interval_minutes)
+        return None
+    opened.save()
     RoundShare.objects.bulk_create(
-        RoundShare(round=opened, account_id=account_id) for account_id in sizes
+        RoundShare(round=opened, account_id=pk, left_out=[str(llm) for llm in busy.get(pk, ())])
+        for pk, size in left.items()
+        if size
     )
     return opened
+
+
+def cancel(round: Round, now: datetime) -> bool:
+    """Stops the round: what has been measured stays. False when it was over already."""
+    with transaction.atomic():
+        if not round.cancel(now):
+            return False
+        round.shares.cancel()
+    return True
 
 
 def finish(round: Round, now: datetime) -> bool:

@@ -7,49 +7,11 @@ from typing import Any
 from rest_framework import serializers
 
 from arguslm.api.exports import format_field
-from arguslm.api.fields import Choice, Flag, Moment, Whole
+from arguslm.api.fields import Choice, Moment
 from arguslm.api.queries import limit_field, offset_field
-from arguslm.api.serializers import Input
-from models_app.pack_serializers import PackChoice
-from monitoring.models import (
-    MAX_CONCURRENCY,
-    MAX_INTERVAL_MINUTES,
-    MAX_TOKENS,
-    MonitoringConfig,
-    Round,
-    UptimeCheck,
-)
+from monitoring.models import Round, UptimeCheck
 
 _DATE_ALONE = re.compile(r"\d{4}-\d{2}-\d{2}")
-
-
-class ConfigOutput(serializers.ModelSerializer[MonitoringConfig]):
-    class Meta:
-        model = MonitoringConfig
-        fields = [
-            "id",
-            "interval_minutes",
-            "prompt_pack",
-            "enabled",
-            "max_tokens",
-            "global_concurrency",
-            "provider_concurrency",
-            "last_run_at",
-            "next_due_at",
-            "created_at",
-            "updated_at",
-        ]
-
-
-class ConfigPatch(Input):
-    read_only_names = ("id", "last_run_at", "next_due_at", "created_at", "updated_at")
-
-    interval_minutes = Whole(min_value=1, max_value=MAX_INTERVAL_MINUTES, required=False)
-    prompt_pack = PackChoice(required=False)
-    enabled = Flag(required=False)
-    max_tokens = Whole(min_value=1, max_value=MAX_TOKENS, required=False)
-    global_concurrency = Whole(min_value=1, max_value=MAX_CONCURRENCY, required=False)
-    provider_concurrency = Whole(min_value=1, max_value=MAX_CONCURRENCY, required=False)
 
 
 class RoundStarted(serializers.Serializer[Any]):
@@ -63,7 +25,16 @@ class RoundOutput(serializers.Serializer[Any]):
     trigger = serializers.ChoiceField(choices=Round.Trigger.choices)
     status = serializers.ChoiceField(choices=Round.Status.choices)
     prompt_pack = serializers.CharField()
+    interval_minutes = serializers.IntegerField(
+        allow_null=True, help_text="Set: only the models with this interval of their own."
+    )
     planned = serializers.IntegerField(help_text="Models that were to be checked.")
+    overlapping = serializers.IntegerField(
+        help_text="Models left out because an earlier run was still checking them."
+    )
+    missed = serializers.IntegerField(
+        allow_null=True, help_text="Models the run has no result of; null while it runs."
+    )
     done = serializers.IntegerField()
     up = serializers.IntegerField()
     degraded = serializers.IntegerField()
@@ -71,7 +42,7 @@ class RoundOutput(serializers.Serializer[Any]):
     progress = serializers.FloatField(min_value=0, max_value=1)
     self_offline = serializers.BooleanField(help_text="The monitor itself had no network.")
     skipped_slots = serializers.IntegerField(
-        help_text="Scheduled rounds left out because this one still ran."
+        help_text="Slots in which no model was free, while this one ran."
     )
     due_at = serializers.DateTimeField()
     created_at = serializers.DateTimeField()

@@ -5,3 +5,16 @@ from django.dispatch import Signal
 # A round has ended and all its checks are stored. Sent after commit with `round`, at most once for
 # each round: a process that dies in between sends nothing, so a receiver's sweep must look as well.
 round_recorded = Signal()
+
+# Checks are stored, often before their round has ended. Sent after commit with `checks`, a list of
+# rows of any number of rounds; the same caveat holds. A receiver must be quick: others wait.
+checks_recorded = Signal()
+
+# A provider answers with another model than before. Sent after commit with `llm`, `before` and
+# `after`, both `ReportedModel` rows.
+model_changed = Signal()
+
+# The monthly cap has paused the probing, or it goes on. Sent after commit with `config` and
+# `spent_usd`, what this month's probes have cost so far.
+budget_paused = Signal()
+budget_resumed = Signal()

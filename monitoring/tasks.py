@@ -4,16 +4,19 @@ from typing import Any
 from uuid import UUID
 
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import worker_shutdown, worker_shutting_down
 from django.utils import timezone
 
 from arguslm.api.work import nudge
 from monitoring import rounds, shares
+from monitoring.desk import serving
+
+LEAVING_S = 5.0
 
 
 @shared_task(name="monitoring.tick", ignore_result=True, expires=5)
 def tick() -> None:
-    """Opens the round that is due and gets forgotten ones going again."""
+    """Opens the rounds that are due and gets forgotten ones going again."""
     now = timezone.now()
     rounds.open_due(now)
     rounds.finish_left_over(now)
@@ -23,9 +26,15 @@ def tick() -> None:
 
 @shared_task(name="monitoring.probe_share", ignore_result=True)
 def probe_share(share_id: str) -> None:
-    shares.work_on(UUID(share_id))
+    """Returns at once: the share's lease, not this task, says that it is being worked on."""
+    serving.take(UUID(share_id))
 
 
 @worker_shutting_down.connect
 def leave(**kwargs: Any) -> None:
-    shares.leaving.set()
+    serving.leave()
+
+
+@worker_shutdown.connect
+def wait_for_the_desk(**kwargs: Any) -> None:
+    serving.wait(LEAVING_S)

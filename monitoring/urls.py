@@ -18,6 +18,11 @@ urlpatterns = [
         RoundViewSet.as_view({"get": "retrieve"}),
         name="monitoring-run-detail",
     ),
+    path(
+        "monitoring/runs/<uuid:pk>/cancel",
+        RoundViewSet.as_view({"post": "cancel"}),
+        name="monitoring-run-cancel",
+    ),
     path("monitoring/uptime", UptimeViewSet.as_view({"get": "list"}), name="monitoring-uptime"),
     path(
         "monitoring/uptime/export",

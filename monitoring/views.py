@@ -7,14 +7,18 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from arguslm.api import queries
+from arguslm.api.errors import Conflict
 from arguslm.api.exports import csv_lines, download, json_document
 from arguslm.api.work import nudge
 from monitoring import rounds
+from monitoring.budget import BudgetExhausted
+from monitoring.config_serializers import ConfigOutput, ConfigPatch
 from monitoring.exports import COLUMNS, exported
 from monitoring.models import MonitoringConfig, Round, UptimeCheck, UptimeCheckQuerySet
 from monitoring.progress import progress_of
@@ -22,8 +26,6 @@ from monitoring.serializers import (
     CheckList,
     CheckOutput,
     CheckQuery,
-    ConfigOutput,
-    ConfigPatch,
     ExportQuery,
     RoundList,
     RoundOutput,
@@ -56,7 +58,10 @@ class RoundViewSet(GenericViewSet[Round]):
 
     @extend_schema(operation_id="monitoring_run", request=None, responses=RoundStarted)
     def create(self, request: Request) -> Response:
-        opened, is_new = rounds.open_manual(timezone.now())
+        try:
+            opened, is_new = rounds.open_manual(timezone.now())
+        except BudgetExhausted as exc:
+            raise Conflict("The monthly cap leaves no money for another run.") from exc
         if is_new:
             nudge(tick)
         body = {
@@ -65,6 +70,15 @@ class RoundViewSet(GenericViewSet[Round]):
             "message": rounds.describe(opened, is_new),
         }
         return Response(RoundStarted(body).data)
+
+    @extend_schema(operation_id="monitoring_runs_cancel", request=None, responses=RoundOutput)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: UUID) -> Response:
+        """Results that the run has already are kept."""
+        found = self.get_object()
+        if not rounds.cancel(found, timezone.now()):
+            raise Conflict("This run is over already.")
+        return Response(RoundOutput(_told([found])[0]).data)
 
     @extend_schema(operation_id="monitoring_runs_retrieve", responses=RoundOutput)
     def retrieve(self, request: Request, pk: UUID) -> Response:
@@ -81,9 +95,10 @@ class RoundViewSet(GenericViewSet[Round]):
 
 def _told(found: list[Round]) -> list[dict[str, Any]]:
     """Each round with its counts, as `RoundOutput` shows it."""
-    names = ("id", "trigger", "status", "prompt_pack", "planned", "self_offline", "skipped_slots")
+    plain = ("id", "trigger", "status", "prompt_pack", "interval_minutes", "planned")
+    names = (*plain, "overlapping", "self_offline", "skipped_slots")
     times = ("due_at", "created_at", "started_at", "finished_at")
-    counts = ("done", "up", "degraded", "down", "progress")
+    counts = ("done", "up", "degraded", "down", "missed", "progress")
     return [
         {name: getattr(round, name) for name in (*names, *times)}
         | {name: getattr(progress, name) for name in counts}

@@ -1,93 +1,96 @@
-"""Writes finished checks in batches, each batch in one transaction with the lease it needs."""
+"""Writes the finished checks of many shares in one transaction with the leases they need."""
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.db import transaction
+from django.utils import timezone
 
-from arguslm.api.leases import HEARTBEAT_S
+from arguslm.api.leases import LEASE, LeaseLost
 from models_app.models import LLM
 from models_app.probe import learn
+from monitoring import identities
 from monitoring.checks import check_of
-from monitoring.models import RoundShare, UptimeCheck
-from monitoring.probing import Probed
-from providers.measurement import now_ns
+from monitoring.models import RoundShare, RoundShareQuerySet, UptimeCheck
+from monitoring.signals import checks_recorded
+from monitoring.works import Work
 
-log = logging.getLogger(__name__)
-FLUSH_S = 0.5
-BATCH = 50
-PATIENCE_S = 120.0
+AT_ONCE = 500
 
 
-class Writer:
-    """Raises LeaseLost as soon as the share belongs to another worker.
+def write(works: Sequence[Work]) -> list[Work]:
+    """Stores what waits in each work, renews its lease and completes it when it is over.
 
-    A database that is away for less than PATIENCE_S costs no result: the batch waits.
+    Returns the works whose share belongs to this process no more; nothing of theirs is stored.
+    Raises the database's errors, everything then waiting as before.
     """
-
-    def __init__(self, share: RoundShare, llms: Sequence[LLM]) -> None:
-        self.share = share
-        self.wanted = frozenset(llm.pk for llm in llms)
-        self._llms = {llm.pk: llm for llm in llms}
-        self._batch: list[Probed] = []
-        self._tried_ns = self._written_ns = self._asked_ns = now_ns()
-
-    def extend(self, probed: Iterable[Probed]) -> None:
-        self._batch.extend(probed)
-
-    def is_due(self) -> bool:
-        waited_s = _seconds_since(self._tried_ns)
-        return waited_s >= (FLUSH_S if self._batch else HEARTBEAT_S) or (
-            len(self._batch) >= BATCH and self._tried_ns == self._written_ns
-        )
-
-    def write(self) -> bool:
-        """Heartbeat and batch; False when the database did not take them this time."""
-        self._tried_ns = now_ns()
-        try:
-            self._save()
-        except (OperationalError, InterfaceError) as exc:
-            if _seconds_since(self._written_ns) > PATIENCE_S:
-                raise
-            log.warning("%d checks wait for the database: %s", len(self._batch), exc)
-            close_old_connections()
-            return False
-        self._batch.clear()
-        self._written_ns = self._tried_ns
-        return True
-
-    def write_last(self) -> None:
-        while not self.write():
-            time.sleep(FLUSH_S)
-
-    def _save(self) -> None:
-        with transaction.atomic():
-            self.share.heartbeat()
-            rows = [check_of(self.share.round, llm, probed) for llm, probed in self._kept()]
-            UptimeCheck.objects.bulk_create(rows, ignore_conflicts=True)
-        for probed in self._batch:
-            for outcome in probed.outcomes:
-                learn(self._llms[probed.llm_id], outcome)
-        if _seconds_since(self._asked_ns) >= HEARTBEAT_S:
-            self._ask_what_is_wanted()
-
-    def _kept(self) -> list[tuple[LLM, Probed]]:
-        """Without LLMs deleted or switched off meanwhile; the others cannot go before commit."""
-        if not self._batch:
-            return []
-        ids = [probed.llm_id for probed in self._batch]
-        rows = LLM.objects.monitored().filter(pk__in=ids).order_by()
-        kept = set(rows.select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True))
-        return [(self._llms[p.llm_id], p) for p in self._batch if p.llm_id in kept]
-
-    def _ask_what_is_wanted(self) -> None:
-        monitored = LLM.objects.monitored().filter(account=self.share.account_id).order_by()
-        self.wanted = frozenset(monitored.values_list("pk", flat=True))
-        self._asked_ns = now_ns()
+    with transaction.atomic():
+        held = _held(works)
+        kept = [work for work in works if work.share.pk in held]
+        rows = _store(kept)
+        _renew(work for work in kept if not work.is_complete)
+        _complete(work for work in kept if work.is_complete)
+    for work in kept:
+        _remember(work)
+    if rows:
+        checks_recorded.send_robust(sender=UptimeCheck, checks=rows)
+    return [work for work in works if work.share.pk not in held]
 
 
-def _seconds_since(stamp_ns: int) -> float:
-    return (now_ns() - stamp_ns) / 1e9
+def release(works: Iterable[Work]) -> None:
+    """Lets other processes have the shares at once; being handed over is no crash."""
+    for work in works:
+        with suppress(LeaseLost):
+            work.share.release()
+
+
+def _held(works: Iterable[Work]) -> set[UUID]:
+    """Shares whose fence is still ours, locked until the end of the transaction."""
+    fences = {work.share.pk: work.share.fence for work in works}
+    rows = RoundShare.objects.filter(pk__in=fences, status=RoundShare.running_state)
+    locked = rows.order_by("pk").select_for_update().values_list("pk", "fence")
+    return {pk for pk, fence in locked if fences[pk] == fence}
+
+
+def _store(works: Sequence[Work]) -> list[UptimeCheck]:
+    found = [(work, probed) for work in works for probed in work.waiting]
+    kept = _existing({probed.llm_id for _, probed in found})
+    rows = [
+        check_of(work.share.round, work.llms[probed.llm_id], probed)
+        for work, probed in found
+        if probed.llm_id in kept
+    ]
+    UptimeCheck.objects.bulk_create(rows, ignore_conflicts=True, batch_size=AT_ONCE)
+    return rows
+
+
+def _existing(llm_ids: Collection[UUID]) -> set[UUID]:
+    """Without LLMs deleted or switched off meanwhile; the others cannot go before commit."""
+    if not llm_ids:
+        return set()
+    rows = LLM.objects.monitored().filter(pk__in=llm_ids).order_by("pk")
+    return set(rows.select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True))
+
+
+def _renew(works: Iterable[Work]) -> None:
+    _of(works).update(lease_expires_at=timezone.now() + LEASE)
+
+
+def _complete(works: Iterable[Work]) -> None:
+    _of(works).update(status=RoundShare.Status.COMPLETED, lease_expires_at=None)
+
+
+def _of(works: Iterable[Work]) -> RoundShareQuerySet:
+    return RoundShare.objects.filter(pk__in=[work.share.pk for work in works])
+
+
+def _remember(work: Work) -> None:
+    for probed in work.waiting:
+        llm = work.llms[probed.llm_id]
+        for outcome in probed.outcomes:
+            learn(llm, outcome)
+        identities.note(llm, probed.outcomes[-1], work.reported)
+    work.waiting.clear()

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from models_app.models import LLM
-from monitoring import shares
-from monitoring.status import Confirmation
+from monitoring.models import MonitoringConfig
 from providers.models import ProviderAccount
 from providers.simulator import Simulator, running_simulator
 from tests.make import make_account, make_llm
@@ -36,14 +35,9 @@ def make_simulated(simulator: Simulator) -> AccountMaker:
 
 
 @pytest.fixture
-def quick_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shares, "DEFAULT_CONFIRMATION", Confirmation((0.0, 0.0)))
-
-
-@pytest.fixture(autouse=True)
-def worker_stays() -> Iterator[None]:
-    yield
-    shares.leaving.clear()
+def quick_confirmation(db: None) -> None:
+    MonitoringConfig.load()
+    MonitoringConfig.objects.update(confirmation_pauses_s=[0, 0])
 
 
 def make_monitored() -> LLM:

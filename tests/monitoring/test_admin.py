@@ -20,6 +20,12 @@ FORM = {
     "max_tokens": "50",
     "global_concurrency": "100",
     "provider_concurrency": "10",
+    "llm_concurrency": "1",
+    "jitter_s": "15",
+    "confirmation_pauses_s": "[1]",
+    "canaries": "",
+    "raw_days": "30",
+    "hourly_days": "365",
 }
 
 
@@ -41,6 +47,7 @@ def test_saving_the_configuration_moves_the_next_round(admin_client: Client) -> 
     assert admin_client.post(url, FORM).status_code == 302
     config = MonitoringConfig.load()
     assert (config.interval_minutes, config.prompt_pack, config.max_tokens) == (5, "reasoning", 50)
+    assert (config.confirmation_pauses_s, config.canaries) == ([1], {})
     assert config.slot_due(timezone.now()) is not None
 
 

@@ -49,9 +49,8 @@ def test_a_due_round_has_one_share_for_each_account_with_monitored_models() -> N
     other = make_monitored().account
     make_llm(make_account(), "unmonitored")
 
-    opened = rounds.open_due(NOW)
+    (opened,) = rounds.open_due(NOW)
 
-    assert opened is not None
     assert (opened.trigger, opened.status, opened.planned) == ("schedule", "queued", 3)
     assert set(opened.shares.values_list("account", flat=True)) == {account.pk, other.pk}
 
@@ -60,20 +59,19 @@ def test_a_round_keeps_the_settings_it_was_opened_with() -> None:
     make_config(prompt_pack="reasoning", max_tokens=7)
     make_monitored()
 
-    opened = rounds.open_due(NOW)
+    (opened,) = rounds.open_due(NOW)
 
-    assert opened is not None
     assert (opened.prompt_pack, opened.max_tokens) == ("reasoning", 7)
 
 
 def test_models_of_a_disabled_account_are_left_alone() -> None:
     make_llm(make_account(enabled=False), enabled_for_monitoring=True)
-    assert rounds.open_due(NOW) is None
+    assert rounds.open_due(NOW) == []
 
 
 def test_without_monitored_models_the_schedule_moves_on_and_nothing_is_recorded() -> None:
     make_llm()
-    assert rounds.open_due(NOW) is None
+    assert rounds.open_due(NOW) == []
     config = MonitoringConfig.load()
     assert not Round.objects.exists()
     assert config.last_run_at is None
@@ -83,7 +81,7 @@ def test_without_monitored_models_the_schedule_moves_on_and_nothing_is_recorded(
 def test_a_switched_off_schedule_opens_nothing() -> None:
     make_config(enabled=False)
     make_monitored()
-    assert rounds.open_due(NOW) is None
+    assert rounds.open_due(NOW) == []
 
 
 def test_of_two_ticks_that_saw_the_same_slot_one_gets_it() -> None:
@@ -114,7 +112,7 @@ def test_many_ticks_at_the_same_moment_open_one_round() -> None:
 
     def open_in_thread(_: int) -> bool:
         try:
-            return rounds.open_due(NOW) is not None
+            return bool(rounds.open_due(NOW))
         finally:
             connections.close_all()
 
@@ -159,13 +157,12 @@ def test_downtime_is_made_up_for_with_one_round() -> None:
     assert MonitoringConfig.load().next_due_at == NOW + MINUTE
 
 
-def test_a_slot_is_left_out_while_a_round_still_runs_and_that_is_noted() -> None:
+def test_a_slot_is_left_out_while_every_model_is_still_probed_and_that_is_noted() -> None:
     make_config(interval_minutes=1, next_due_at=NOW)
     make_monitored()
-    running = rounds.open_due(NOW)
-    assert running is not None
+    (running,) = rounds.open_due(NOW)
 
-    assert rounds.open_due(NOW + MINUTE) is None
+    assert rounds.open_due(NOW + MINUTE) == []
 
     running.refresh_from_db()
     assert running.skipped_slots == 1
@@ -301,9 +298,9 @@ def test_three_accounts_at_one_host_that_is_away_are_not_our_own_missing_network
     assert not share.round.self_offline
 
 
-def test_a_tick_with_nothing_to_do_asks_three_questions_and_writes_nothing(
+def test_a_tick_with_nothing_to_do_asks_four_questions_and_writes_nothing(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     make_config(next_due_at=timezone.now() + MINUTE)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         tick()

@@ -8,8 +8,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 from rest_framework.test import APIClient
 
-from monitoring.models import Round
-from tests.make import make_check, make_llm, make_round
+from monitoring.models import Round, RoundShare
+from tests.make import make_account, make_check, make_llm, make_round
 from tests.monitoring.conftest import make_monitored
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +63,10 @@ def test_a_run_tells_its_progress(api: APIClient) -> None:
         "trigger": "manual",
         "status": "running",
         "prompt_pack": "health_check",
+        "interval_minutes": None,
         "planned": 4,
+        "overlapping": 0,
+        "missed": None,
         "done": 3,
         "up": 1,
         "degraded": 1,
@@ -86,7 +89,23 @@ def test_the_end_counts_as_all_even_if_a_model_was_switched_off_meanwhile(api: A
     ended = make_round(planned=2)
     make_check(round=ended)
     body = api.get(f"{RUNS}/{ended.pk}").json()
-    assert (body["done"], body["progress"]) == (1, 1.0)
+    assert (body["done"], body["missed"], body["progress"]) == (1, 1, 1.0)
+
+
+def test_a_cancelled_run_keeps_its_results_and_cannot_be_cancelled_again(api: APIClient) -> None:
+    running = make_round(status="running", planned=2)
+    share = RoundShare.objects.create(round=running, account=make_account())
+    make_check(round=running)
+    answer = api.post(f"{RUNS}/{running.pk}/cancel")
+    assert answer.status_code == 200
+    assert [answer.json()[name] for name in ("status", "done", "missed")] == ["cancelled", 1, 1]
+    share.refresh_from_db()
+    assert share.status == "cancelled"
+    assert api.post(f"{RUNS}/{running.pk}/cancel").status_code == 409
+
+
+def test_a_run_that_nobody_knows_cannot_be_cancelled(api: APIClient) -> None:
+    assert api.post(f"{RUNS}/{uuid4()}/cancel").status_code == 404
 
 
 def test_an_unknown_run_is_not_found(api: APIClient) -> None:

@@ -10,12 +10,12 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from models_app.models import LLM
-from monitoring import rounds, shares, writer
+from monitoring import desk, rounds, shares, writer
+from monitoring.desk import Desk
 from monitoring.models import MonitoringConfig, Round, RoundShare, UptimeCheck
-from monitoring.probing import Probing
-from monitoring.status import Confirmation
-from monitoring.tasks import probe_share, tick
-from monitoring.writer import Writer
+from monitoring.probing import Course, Probing
+from monitoring.tasks import tick
+from monitoring.works import Work
 from providers.models import ProviderAccount
 from providers.simulator import RequestRecord, Simulator
 from tests.make import make_account, make_check, make_llm
@@ -30,8 +30,7 @@ def open_round() -> Round:
 
 
 def work_off(round: Round) -> Round:
-    for share in round.shares.all():
-        probe_share(str(share.pk))
+    shares.work_on(*round.shares.values_list("pk", flat=True))
     round.refresh_from_db()
     return round
 
@@ -182,9 +181,9 @@ def test_without_an_own_limit_the_global_settings_hold(
 
 
 def test_a_pause_before_a_confirmation_holds_no_permit(
-    make_simulated: AccountMaker, monkeypatch: pytest.MonkeyPatch
+    make_simulated: AccountMaker,
 ) -> None:
-    monkeypatch.setattr(shares, "DEFAULT_CONFIRMATION", Confirmation((0.4,)))
+    MonitoringConfig.load().change(timezone.now(), confirmation_pauses_s=[0.4])
     make_simulated(f"{QUICK},fail=status-500", f"{QUICK},seed=9", concurrency_limit=1)
     work_off(open_round())
     good = UptimeCheck.objects.get(status="up")
@@ -247,7 +246,7 @@ def test_a_share_that_keeps_killing_its_workers_is_given_up(make_simulated: Acco
     make_simulated(QUICK)
     opened = open_round()
     ago = timezone.now() - timedelta(minutes=1)
-    opened.shares.update(status="running", lease_expires_at=ago, crashes=shares.MAX_CRASHES)
+    opened.shares.update(status="running", lease_expires_at=ago, crashes=desk.MAX_CRASHES)
     done = work_off(opened)
     assert (done.status, done.checks.count()) == ("completed", 0)
 
@@ -255,9 +254,11 @@ def test_a_share_that_keeps_killing_its_workers_is_given_up(make_simulated: Acco
 def test_a_worker_that_is_told_to_end_hands_its_share_back(make_simulated: AccountMaker) -> None:
     make_simulated(QUICK)
     opened = open_round()
-    shares.leaving.set()
-    work_off(opened)
-    shares.leaving.clear()
+    leaving = Desk()
+    leaving.take(opened.shares.get().pk)
+    leaving.turn()
+    leaving.leave()
+    leaving.run_until_idle()
     share = opened.shares.get()
     assert (share.status, share.lease_expires_at, share.crashes) == ("running", None, 0)
 
@@ -273,10 +274,10 @@ def test_a_fault_of_ours_with_one_model_costs_the_others_nothing(
     broken = LLM.objects.get(upstream_id__endswith="51")
     original = Probing._attempt
 
-    async def attempt(self: Probing, target: Any) -> Any:
-        if target.llm_id == broken.pk:
+    async def attempt(self: Probing, course: Course, *times: Any) -> Any:
+        if course.subject.target.llm_id == broken.pk:
             raise ZeroDivisionError
-        return await original(self, target)
+        return await original(self, course, *times)
 
     monkeypatch.setattr(Probing, "_attempt", attempt)
     done = work_off(open_round())
@@ -305,8 +306,8 @@ def test_a_model_deleted_or_switched_off_in_mid_round_is_left_out(
 def test_a_model_switched_off_while_it_waits_for_its_turn_is_not_asked(
     make_simulated: AccountMaker, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "HEARTBEAT_S", 0.0)
-    monkeypatch.setattr(shares, "FLUSH_S", 0.02)
+    for name in ("HEARTBEAT_S", "LOOK_AROUND_S", "FLUSH_S"):
+        monkeypatch.setattr(desk, name, 0.02)
     waiting = f"{QUICK},seed=72"
     make_simulated("sim:ttft=400,gap=1,tokens=5", waiting, concurrency_limit=1)
     original = Probing.run
@@ -327,15 +328,15 @@ def test_results_wait_for_a_database_that_is_away(
 ) -> None:
     model = f"{QUICK},seed=81"
     make_simulated(model)
-    original, failures = Writer._save, iter([OperationalError("database is locked")] * 2)
+    original, failures = writer.write, iter([OperationalError("database is locked")] * 2)
 
-    def save(self: Writer) -> None:
+    def write(works: Sequence[Work]) -> list[Work]:
         for failure in failures:
             raise failure
-        original(self)
+        return original(works)
 
-    monkeypatch.setattr(Writer, "_save", save)
-    monkeypatch.setattr(writer, "FLUSH_S", 0.01)
+    monkeypatch.setattr(writer, "write", write)
+    monkeypatch.setattr(desk, "FLUSH_S", 0.01)
     done = work_off(open_round())
     assert (done.status, done.checks.count()) == ("completed", 1)
     assert len(probed(simulator, model)) == 1
@@ -375,8 +376,7 @@ def test_a_run_started_while_the_broker_is_away_is_found_by_the_tick(
     make_simulated(QUICK)
     run_id = api.post("/api/v1/monitoring/run").json()["run_id"]
     called = shares.call_out(timezone.now())
-    for share_id in called:
-        probe_share(str(share_id))
+    shares.work_on(*called)
     body = api.get(f"/api/v1/monitoring/runs/{run_id}").json()
     assert (body["status"], body["done"], body["up"], body["progress"]) == ("completed", 1, 1, 1.0)
     assert body["finished_at"] == ANY

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+
+from arguslm.api.ids import new_id
+from models_app.models import LLM
+
+
+class ReportedModel(models.Model):
+    """What a provider says it answers with: each name and fingerprint that an LLM ever had."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    llm = models.ForeignKey(LLM, models.CASCADE, related_name="reported_models")
+    model_reported = models.CharField(max_length=255, blank=True)
+    fingerprint = models.CharField(max_length=255, blank=True)
+    is_current = models.BooleanField(default=True)
+    first_seen_at = models.DateTimeField()
+    current_since = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-current_since", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["llm", "model_reported", "fingerprint"], name="reported_model_once_per_llm"
+            ),
+            models.UniqueConstraint(
+                fields=["llm"], name="reported_model_one_is_current", condition=Q(is_current=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_reported} {self.fingerprint}".strip()
+
+    def replace(self, current: ReportedModel | None, now: datetime) -> None:
+        """Makes this one the current one, in place of `current`."""
+        if current is not None:
+            ReportedModel.objects.filter(pk=current.pk).update(is_current=False)
+        self.is_current, self.current_since = True, now
+        self.save()

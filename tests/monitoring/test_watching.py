@@ -1,0 +1,135 @@
+"""What an owner may say about a model: limits, expected text; and what its provider says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from monitoring import rounds, shares
+from monitoring.canaries import with_canary
+from monitoring.identities import note
+from monitoring.models import MonitoringConfig, ReportedModel, UptimeCheck
+from monitoring.signals import checks_recorded, model_changed
+from providers.errors import ErrorClass
+from providers.measurement import Outcome, wall_clock
+from tests.make import make_llm
+from tests.monitoring.conftest import AccountMaker
+
+pytestmark = pytest.mark.django_db
+QUICK = "sim:ttft=5,gap=1,tokens=5"
+
+
+def checked() -> UptimeCheck:
+    opened, _ = rounds.open_manual(timezone.now())
+    shares.work_on(*opened.shares.values_list("pk", flat=True))
+    return UptimeCheck.objects.get()
+
+
+def make_answer(text: str = "", model: str | None = None, fingerprint: str = "") -> Outcome:
+    return Outcome(wall_clock(), text=text, model_reported=model, fingerprint=fingerprint or None)
+
+
+@pytest.fixture
+def changes() -> Iterator[list[tuple[str, str]]]:
+    heard: list[tuple[str, str]] = []
+
+    def listen(before: ReportedModel, after: ReportedModel, **kwargs: Any) -> None:
+        heard.append((str(before), str(after)))
+
+    model_changed.connect(listen)
+    yield heard
+    model_changed.disconnect(listen)
+
+
+@pytest.mark.parametrize("limit", ["ttft_limit_ms", "latency_limit_ms"])
+def test_a_model_that_breaks_its_own_limit_is_degraded(
+    limit: str, make_simulated: AccountMaker
+) -> None:
+    account = make_simulated("sim:ttft=40,gap=1,tokens=5")
+    account.llms.update(**{limit: 20.0})
+    check = checked()
+    assert (check.status, check.error_class, check.counts_for_uptime) == ("degraded", None, True)
+    assert "is above the limit of 20 ms" in (check.error or "")
+    assert check.ttft_ms is not None
+
+
+def test_an_answer_without_the_expected_text_is_degraded(make_simulated: AccountMaker) -> None:
+    make_simulated(QUICK).llms.update(expected_text="the number twenty")
+    check = checked()
+    assert (check.status, check.error_class) == ("degraded", "assertion")
+    assert check.error == 'The answer does not contain the expected text "the number twenty".'
+
+
+def test_the_text_expected_by_the_pack_holds_where_the_model_has_none_of_its_own(
+    make_simulated: AccountMaker,
+) -> None:
+    MonitoringConfig.load().change(timezone.now(), canaries={"health_check": "never said"})
+    make_simulated(QUICK)
+    assert checked().error_class == "assertion"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "is_fine"),
+    [
+        ("1\n2\n3 END", "2 3 end", True),
+        ("1 2 3", "4", False),
+        ("anything", None, True),
+        ("anything", "", True),
+        ("Straße", "STRASSE", True),
+    ],
+)
+def test_case_and_white_space_do_not_matter(text: str, expected: str | None, is_fine: bool) -> None:
+    failure = with_canary(make_answer(text), expected).failure
+    assert (failure is None) == is_fine
+    assert failure is None or failure.error_class is ErrorClass.ASSERTION
+
+
+def test_another_model_name_is_a_change_each_time(
+    changes: list[tuple[str, str]],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    llm, current = make_llm(), dict[Any, ReportedModel]()
+    with django_capture_on_commit_callbacks(execute=True):
+        for name in ("m-1", "m-1", "m-2", "m-1"):
+            note(llm, make_answer(model=name), current)
+    assert changes == [("m-1", "m-2"), ("m-2", "m-1")]
+    assert llm.reported_models.get(is_current=True).model_reported == "m-1"
+    assert llm.reported_models.count() == 2
+
+
+def test_a_fingerprint_that_comes_back_is_no_change(
+    changes: list[tuple[str, str]],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    llm, current = make_llm(), dict[Any, ReportedModel]()
+    with django_capture_on_commit_callbacks(execute=True):
+        for fingerprint in ("a", "b", "a", "b", "a"):
+            note(llm, make_answer(model="m", fingerprint=fingerprint), current)
+    assert changes == [("m a", "m b")]
+
+
+def test_a_round_remembers_what_the_provider_answers_with(make_simulated: AccountMaker) -> None:
+    make_simulated(QUICK)
+    checked()
+    reported = ReportedModel.objects.get()
+    assert reported.model_reported == QUICK
+    assert reported.is_current
+
+
+def test_stored_checks_are_told_of_before_the_round_ends(make_simulated: AccountMaker) -> None:
+    heard: list[UptimeCheck] = []
+
+    def listen(checks: list[UptimeCheck], **kwargs: Any) -> None:
+        heard.extend(checks)
+
+    make_simulated(QUICK)
+    checks_recorded.connect(listen)
+    try:
+        check = checked()
+    finally:
+        checks_recorded.disconnect(listen)
+    assert [(row.llm_id, row.status) for row in heard] == [(check.llm_id, "up")]
