@@ -20,6 +20,8 @@ def keep_our_logging(**kwargs: Any) -> None:
 
 @worker_init.connect
 def warm_up(**kwargs: Any) -> None:
+    if app.conf.task_default_queue not in app.amqp.queues.consume_from:
+        return
     # The first exchange of a fresh process is slow (imports, TLS context): never time that one.
     from providers.adapters import warm_up as ask_ourselves
     from providers.loop import engine_loop

@@ -98,6 +98,9 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "arguslm"
 CELERY_TASK_PUBLISH_RETRY = False
+# Alerts have workers of their own: probes may hold every thread of theirs for minutes, and judging
+# a storm or waiting for a slow receiver must not stand beside a measurement.
+CELERY_TASK_ROUTES = {"alerts.*": {"queue": "arguslm.alerts"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -10,6 +10,7 @@ from arguslm.embedded.broker import Broker
 from arguslm.embedded.child import Program
 
 WORKER_THREADS = 8
+ALERT_THREADS = 16
 
 
 def broker(server: Broker) -> Program:
@@ -22,9 +23,17 @@ def web(descriptor: int) -> Program:
 
 
 def worker() -> Program:
-    # Alone on its broker: no neighbours to greet at the start or to gossip with.
-    alone = ["--without-mingle", "--without-gossip"]
-    return _program("worker", _celery("worker", "-P", "threads", "-c", str(WORKER_THREADS), *alone))
+    return _program("worker", _celery("worker", *_threads(WORKER_THREADS)))
+
+
+def alerts() -> Program:
+    mine = ["-Q", "arguslm.alerts", "-n", "alerts@%h"]
+    return _program("alerts", _celery("worker", *_threads(ALERT_THREADS), *mine))
+
+
+def _threads(number: int) -> list[str]:
+    # No neighbours to greet at the start or to gossip with: the rows are all that they share.
+    return ["-P", "threads", "-c", str(number), "--without-mingle", "--without-gossip"]
 
 
 def beat() -> Program:

@@ -102,6 +102,7 @@ class Server:
         probe = HealthProbe(self.supervisor.selector, (host, port), header)
         self.supervisor.add(programs.web(self.listening.fileno()))
         self.supervisor.add(programs.worker())
+        self.supervisor.add(programs.alerts())
         while not (self.supervisor.stop_requested or probe.is_ready):
             probe.turn()
             self.supervisor.turn(0.1)
