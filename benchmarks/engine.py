@@ -13,7 +13,7 @@ from uuid import UUID
 
 from providers.measurement import now_ns
 
-MAX_IN_FLIGHT = 4
+MAX_IN_FLIGHT = 10
 WARM_UP_LIMIT_S = 30.0
 
 T = TypeVar("T")

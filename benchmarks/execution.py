@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.25
 ANNOUNCE_S = 0.1
+GATHER_S = 0.1
 OWNER_S = 0.5
 
 # Set when this worker is asked to stop: its runs are handed back, which is no crash.
@@ -101,10 +102,15 @@ class Execution:
         return LOOK_S if self._is_told else ANNOUNCE_S
 
     def _arrived(self, timeout_s: float) -> list[Finished[Outcome]]:
-        """What has ended since the last look; waits up to `timeout_s` for the first."""
+        """What has ended since the last look; waits up to `timeout_s` for the first.
+
+        What comes right behind it is written with it: each write takes the processor from
+        streams that are being stamped.
+        """
         found: list[Finished[Outcome]] = []
         try:
             found.append(self.finished.get(timeout=timeout_s or None, block=timeout_s > 0))
+            time.sleep(GATHER_S if timeout_s else 0)
             while True:
                 found.append(self.finished.get_nowait())
         except Empty:

@@ -108,7 +108,7 @@ async def test_concurrency_of_two_asks_each_llm_twice_at_once() -> None:
 async def test_no_more_than_the_limit_are_in_flight() -> None:
     bench = Bench()
 
-    await outcomes(plan([uuid4() for _ in range(9)], 2, seed=5), bench.execute)
+    await outcomes(plan([uuid4() for _ in range(9)], 2, seed=5), bench.execute, Load(1, 4))
 
     assert bench.most == 4
 
