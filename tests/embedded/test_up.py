@@ -107,7 +107,7 @@ def test_sigterm_stops_everything_within_ten_seconds(tmp_path: Path) -> None:
 
         assert house.process.wait(timeout=15) == 0
         assert time.monotonic() - asked_at < 10
-    assert len(children) == 5
+    assert len(children) == 6
     assert not any(map(is_alive, children))
     assert broker_url(house.data_dir) is None
 
@@ -118,7 +118,7 @@ def test_kill_9_leaves_no_process_behind_and_the_next_start_works(tmp_path: Path
         house.process.kill()
         house.process.wait()
 
-        assert len(children) == 5
+        assert len(children) == 6
         assert wait_until(lambda: not any(map(is_alive, children)), timeout_s=10)
     with running_house(tmp_path / "data") as again:
         assert again.lines[0].startswith("ArgusLM is ready")

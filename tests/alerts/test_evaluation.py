@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from alerts.evaluation import evaluate_round, evaluate_waiting
+from alerts.models import Alert, AlertEvent, AlertRule, RoundEvaluation
+from arguslm.api.ids import oldest_id
+from monitoring.models import Round
+from providers.errors import ErrorClass
+from tests.alerts.storing import (
+    end,
+    judge,
+    make_fleet,
+    make_watched,
+    minutes_ago,
+    open_round,
+    play,
+    record,
+)
+from tests.make import make_account, make_round, make_rule
+
+pytestmark = pytest.mark.django_db
+
+
+def only_alert() -> Alert:
+    return Alert.objects.get()
+
+
+def kinds() -> list[str]:
+    return list(AlertEvent.objects.order_by("pk").values_list("kind", flat=True))
+
+
+def test_an_outage_is_one_alert_through_three_rounds_and_its_end() -> None:
+    make_rule()
+    llm = make_watched()
+
+    for minute in (60, 45, 30):
+        play([llm], "down", minutes_ago(minute))
+    assert (only_alert().occurrences, only_alert().state) == (3, "open")
+    play([llm], "up", minutes_ago(15))
+
+    alert = only_alert()
+    assert (alert.state, alert.resolve_reason, alert.occurrences) == ("resolved", "recovered", 3)
+    assert kinds() == ["opened", "resolved"]
+
+
+def test_a_round_is_judged_once() -> None:
+    make_rule()
+    round = play([make_watched()], "down")
+
+    assert not evaluate_round(round.pk)
+    assert evaluate_waiting() == 0
+    assert only_alert().occurrences == 1
+
+
+def test_a_relapse_reopens_and_takes_the_acknowledgement_back() -> None:
+    make_rule()
+    llm = make_watched()
+    play([llm], "down", minutes_ago(20))
+    only_alert().acknowledge("mine")
+    play([llm], "up", minutes_ago(10))
+    play([llm], "down", minutes_ago(5))
+
+    alert = only_alert()
+    assert (alert.state, alert.acknowledged, alert.reopened) == ("open", False, 1)
+    assert kinds() == ["opened", "acknowledged", "resolved", "reopened"]
+
+
+def test_an_acknowledgement_survives_further_failures() -> None:
+    make_rule()
+    llm = make_watched()
+    play([llm], "down", minutes_ago(20))
+    only_alert().acknowledge()
+    play([llm], "down", minutes_ago(5))
+
+    assert (only_alert().acknowledged, only_alert().occurrences) == (True, 2)
+
+
+def test_the_third_reopening_says_flapping_once_and_then_nothing() -> None:
+    make_rule()
+    llm = make_watched()
+    for step in range(9):
+        play([llm], "up" if step % 2 else "down", minutes_ago(60 - 2 * step))
+
+    loud = AlertEvent.objects.filter(quiet=False).order_by("pk").values_list("kind", flat=True)
+    assert list(loud) == [
+        "opened",
+        "resolved",
+        "reopened",
+        "resolved",
+        "reopened",
+        "resolved",
+        "flapping",
+    ]
+
+
+@pytest.mark.parametrize("switch", ["monitoring", "provider", "llm", "rule", "rule deleted"])
+def test_what_is_no_longer_watched_is_closed_without_news(switch: str) -> None:
+    rule, llm = make_rule(), make_watched()
+    bystander = make_watched()
+    play([llm], "down", minutes_ago(20))
+    if switch == "monitoring":
+        type(llm).objects.filter(pk=llm.pk).update(enabled_for_monitoring=False)
+    elif switch == "provider":
+        type(llm.account).objects.filter(pk=llm.account_id).update(enabled=False)
+    elif switch == "llm":
+        llm.delete()
+    elif switch == "rule":
+        rule.change(enabled=False)
+    else:
+        rule.retire()
+    play([bystander], "up")
+
+    alert = only_alert()
+    assert alert.state == "resolved"
+    assert AlertEvent.objects.get(kind="resolved").quiet
+    assert (alert.rule_name, alert.rule_key) == ("Rule", alert.rule_key)
+
+
+def test_a_round_without_our_own_network_opens_one_alert_about_ourselves() -> None:
+    make_rule()
+    llms = make_fleet(4, 2)
+    round = open_round(*llms)
+    record(round, llms, error_class=ErrorClass.CONNECT)
+    end(round)
+    Round.objects.filter(pk=round.pk).update(self_offline=True)
+    judge(round)
+
+    assert only_alert().scope == "self"
+
+
+def test_a_failure_is_judged_while_the_round_goes_on() -> None:
+    make_rule()
+    llms = make_fleet(1, 3)
+    round = open_round(*llms)
+    record(round, llms[:1])
+
+    assert evaluate_waiting() == 1
+    assert only_alert().llm_id == llms[0].pk
+    assert evaluate_waiting() == 0
+
+
+def test_a_failure_counts_once_in_its_round_however_often_the_round_is_looked_at() -> None:
+    make_rule()
+    llms = make_fleet(1, 4)
+    play(llms[:1], "down", minutes_ago(15))
+    round = open_round(*llms)
+    for llm in llms[:3]:
+        record(round, [llm])
+        judge(round)
+    record(round, llms[3:], "up")
+    end(round)
+    judge(round)
+
+    found = dict(Alert.objects.values_list("llm", "occurrences"))
+    assert [found.get(llm.pk) for llm in llms] == [2, 1, 1, None]
+
+
+def test_a_recovery_is_judged_while_the_round_goes_on() -> None:
+    make_rule()
+    llms = make_fleet(1, 2)
+    play(llms[:1], "down", minutes_ago(15))
+    round = open_round(*llms)
+    record(round, llms[:1], "up")
+
+    assert evaluate_waiting() == 1
+    assert only_alert().state == "resolved"
+    assert evaluate_waiting() == 0
+
+
+def test_a_missing_network_waits_until_it_is_clear_whose_fault_it_is() -> None:
+    make_rule()
+    llms = make_fleet(4, 1)
+    round = open_round(*llms)
+    record(round, llms[:2], error_class=ErrorClass.CONNECT)
+    judge(round)
+    assert not Alert.objects.exists()
+
+    record(round, llms[2:], "up")
+    judge(round)
+    assert Alert.objects.count() == 2
+
+
+def test_with_two_providers_nobody_waits_for_the_others() -> None:
+    make_rule()
+    llms = make_fleet(2, 1)
+    round = open_round(*llms)
+    record(round, llms[:1], error_class=ErrorClass.DNS)
+    judge(round)
+
+    assert Alert.objects.count() == 1
+
+
+def test_what_was_withheld_is_never_told_when_the_monitor_was_offline() -> None:
+    make_rule()
+    llms = make_fleet(3, 2)
+    round = open_round(*llms)
+    record(round, llms, error_class=ErrorClass.CONNECT)
+    judge(round)
+    end(round)
+    Round.objects.filter(pk=round.pk).update(self_offline=True)
+    judge(round)
+
+    assert [alert.scope for alert in Alert.objects.all()] == ["self"]
+
+
+def test_a_model_is_down_everywhere_only_when_every_namesake_is_known_to_be() -> None:
+    make_rule(rule_type=AlertRule.Type.MODEL_UNAVAILABLE_EVERYWHERE, target_model_name="gpt-4")
+    llms = [make_watched(make_account(), name) for name in ("gpt-4", "openai/GPT-4", "gpt-4o")]
+    round = open_round(*llms)
+    record(round, [llms[0]])
+    judge(round)
+    assert not Alert.objects.exists()
+
+    record(round, [llms[1]])
+    judge(round)
+    assert only_alert().scope == "everywhere:gpt-4"
+    end(round)
+    judge(round)
+    assert only_alert().occurrences == 1
+
+
+def test_rounds_that_ended_long_ago_wake_nobody() -> None:
+    make_rule()
+    llm = make_watched()
+    round = make_round(id=oldest_id(timezone.now() - timedelta(days=8)))
+    record(round, [llm])
+
+    assert evaluate_waiting() == 0
+
+
+def test_history_survives_its_rule_and_its_model() -> None:
+    rule, llm = make_rule(name="All of them"), make_watched()
+    play([llm], "down", minutes_ago(15))
+    rule.retire()
+    llm.delete()
+
+    alert = only_alert()
+    assert (alert.rule, alert.llm, alert.rule_name) == (None, None, "All of them")
+    assert alert.events.count() == 2
+
+
+def test_without_rules_a_round_is_only_marked() -> None:
+    round = play([make_watched()], "down")
+
+    assert RoundEvaluation.objects.get(pk=round.pk).is_final
+    assert not Alert.objects.exists()
+
+
+@pytest.mark.parametrize("size", [10, 200])
+def test_a_storm_costs_the_same_queries_whatever_its_size(
+    size: int, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(3):
+        make_rule()
+    llms = make_fleet(2, size // 2)
+    round = open_round(*llms)
+    record(round, llms)
+    end(round)
+
+    with django_assert_max_num_queries(60):
+        judge(round)
+    assert Alert.objects.count() == 3 * size
+
+
+def test_a_storm_that_goes_on_is_one_update(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    make_rule()
+    llms = make_fleet(2, 100)
+    play(llms, "down", minutes_ago(15))
+    round = open_round(*llms)
+    record(round, llms)
+    end(round)
+
+    with django_assert_max_num_queries(22):
+        judge(round)
+    assert set(Alert.objects.values_list("occurrences", flat=True)) == {2}
