@@ -17,10 +17,8 @@ from providers.quality import flags_of, hides_reasoning, is_buffered
 
 TokenSource = Literal["usage", "estimated"]
 TRACE_KEY = "arguslm.trace"
-
-
-def now_ns() -> int:
-    return time.perf_counter_ns()
+# Not wrapped in a function: every read of a socket takes several stamps.
+now_ns = time.perf_counter_ns
 
 
 def wall_clock() -> datetime:
@@ -239,7 +237,10 @@ def _ms(start_ns: int | None, end_ns: int | None) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One attempt: what was measured, or why it failed, with what the answer said of itself."""
+    """One attempt: what was measured, or why it failed, with what the answer said of itself.
+
+    ``request_id`` is the provider's own name for the request, which its support can look up.
+    """
 
     started_at: datetime
     measurement: Measurement | None = None
@@ -248,6 +249,7 @@ class Outcome:
     finish_reason: str | None = None
     model_reported: str | None = None
     fingerprint: str | None = None
+    request_id: str | None = None
     status_code: int | None = None
     stream_options_refused: bool = False
     token_param_refused: bool = False

@@ -13,6 +13,8 @@ from providers.measurement import Trace, now_ns
 if TYPE_CHECKING:
     import httpx2
 
+    from providers.wire.exchange import Timeouts
+
 # After the end marker the connection gets this long to end its body and become reusable.
 CLOSING_S = 0.5
 
@@ -81,3 +83,11 @@ def transport_timeout(endpoint: Endpoint) -> httpx2.Timeout:
     import httpx2
 
     return httpx2.Timeout(endpoint.total_timeout_s, connect=endpoint.connect_timeout_s)
+
+
+def transport_timeouts(endpoint: Endpoint) -> Timeouts:
+    """The same for our own transport, which needs no httpx2.Timeout to read them from."""
+    from providers.wire.exchange import Timeouts
+
+    total_s = endpoint.total_timeout_s
+    return Timeouts(endpoint.connect_timeout_s, total_s, total_s, total_s)

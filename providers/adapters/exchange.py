@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from providers.adapters import faults
-from providers.adapters.clients import WIRES, Client, ClientPool, current_trace
+from providers.adapters.clients import NAME_LIMIT, WIRES, Client, ClientPool, current_trace
 from providers.adapters.deadline import Deadline
 from providers.adapters.endpoint import ChatRequest, Endpoint
 from providers.adapters.reading import Reading, Unreadable
@@ -18,8 +18,6 @@ from providers.measurement import TRACE_KEY, Measurement, Outcome, Trace, now_ns
 
 if TYPE_CHECKING:
     import httpx2
-
-NAME_LIMIT = 200
 
 
 async def exchange(
@@ -80,8 +78,10 @@ class Attempt:
         self.reading = Reading(self.wire.decoder())
         self.deadline = Deadline(endpoint, trace)
         self.started_at = wall_clock()
+        self.client: Client | None = None
         self.unreadable: Unreadable | None = None
         self.was_resent = False
+        self.request_name = ""
 
     async def run(self) -> Outcome:
         """Raises Refused when the status was no success."""
@@ -93,6 +93,7 @@ class Attempt:
         """Asks and drains; what broke on the way is the result, None when nothing did."""
         try:
             async with self.clients.lease(self.endpoint) as client, self.deadline:
+                self.client = client
                 await self._drain(await self._ask(client))
         except TimeoutError:
             return self._expired()
@@ -102,14 +103,18 @@ class Attempt:
 
     async def _ask(self, client: Client) -> httpx2.Response:
         key, mark = (self.request.unmarked, self.dialect), self.request.mark
+        response = await client.send_again(key, self.endpoint, self.trace, mark)
+        if response is None:
+            response = await self._ask_through_sdk(client)
+            client.keep_built(key, response.request, mark)
+        return response
+
+    async def _ask_through_sdk(self, client: Client) -> httpx2.Response:
         token = current_trace.set(self.trace)
         try:
-            response = await client.send_again(key, self.endpoint, mark)
-            if response is None:
-                response = await self.wire.ask(
-                    client.sdk, self.endpoint, self.request, self.dialect
-                )
-                client.keep_built(key, response.request, mark)
+            response: httpx2.Response = await self.wire.ask(
+                client.sdk, self.endpoint, self.request, self.dialect
+            )
         finally:
             current_trace.reset(token)
         return response
@@ -126,7 +131,9 @@ class Attempt:
         filled.sched_ns, filled.acq_ns = self.trace.sched_ns, self.trace.acq_ns
         self.trace = self.deadline.trace = self.window.trace = filled
         self.was_resent = bool(response.extensions.get("arguslm.resent"))
-        encoding = response.headers.get("content-encoding", "")
+        headers = response.headers
+        self.request_name = headers.get("x-request-id") or headers.get("request-id") or ""
+        encoding = headers.get("content-encoding", "")
         self.reading = Reading(self.wire.decoder(), encoding)
 
     def _watch(self, at_ns: int, piece: bytes) -> bool:
@@ -185,9 +192,10 @@ class Attempt:
             measurement=self._measurement(),
             failure=failure,
             text=conceal(self.reading.text, secrets),
-            finish_reason=_name(self.reading.finish_reason, secrets),
-            model_reported=_name(names.model, secrets),
-            fingerprint=_name(names.fingerprint, secrets),
+            finish_reason=self._shown(self.reading.finish_reason),
+            model_reported=self._shown(names.model),
+            fingerprint=self._shown(names.fingerprint),
+            request_id=sanitise(self.request_name, secrets, limit=NAME_LIMIT) or None,
             status_code=self.trace.status,
         )
 
@@ -204,10 +212,11 @@ class Attempt:
             noted=frozenset(name for name, is_set in flags.items() if is_set),
         )
 
+    def _shown(self, text: str | None) -> str | None:
+        if text is None or self.client is None:
+            return None
+        return self.client.show(text, self.endpoint.secrets)
+
     def refused(self, refused: Refused) -> Outcome:
         failure = faults.of_refusal(refused, self.endpoint)
         return Outcome(self.started_at, failure=failure, status_code=refused.status)
-
-
-def _name(text: str | None, secrets: tuple[str, ...]) -> str | None:
-    return None if text is None else sanitise(text, secrets, limit=NAME_LIMIT)

@@ -80,9 +80,32 @@ class Reading:
 
     def catch_up(self, trace: Trace, limit: int = 32) -> None:
         """Takes up to ``limit`` pieces that came since the last call. Raises Unreadable."""
-        for at_ns, piece in trace.pieces[self._taken : self._taken + limit]:
-            self._taken += 1
-            self._read(at_ns, self._unpack(piece))
+        pieces = trace.pieces[self._taken : self._taken + limit]
+        while pieces:
+            lone = self._take_lone(pieces)
+            for at_ns, piece in pieces[lone : lone + 1]:
+                self._taken += 1
+                self._read(at_ns, self._unpack(piece))
+            del pieces[: lone + 1]
+
+    def _take_lone(self, pieces: list[tuple[int, bytes]]) -> int:
+        """The shortest way, for the usual stream: each piece one event that fits the stencil."""
+        stencil = self._stencil
+        if stencil is None or self._unpack is not bytes or not self._splitter.is_idle:
+            return 0
+        texts = stencil.lone_texts(pieces)
+        if texts:
+            self._taken += len(texts)
+            stamps = [at_ns for at_ns, _ in pieces[: len(texts)]]
+            self._add_plain(texts, stamps, stencil.is_answer)
+        return len(texts)
+
+    def _add_plain(self, texts: list[str], stamps: list[int], is_answer: bool) -> None:
+        self._stencil_tries = 0
+        self.event_count += len(texts)
+        (self._answer if is_answer else self._beside).extend(texts)
+        pairs = zip(stamps, texts, strict=True)
+        self.chunks.extend([Chunk(at_ns, len(text), is_answer) for at_ns, text in pairs])
 
     def _read(self, at_ns: int, data: bytes) -> None:
         if not self.event_count:
@@ -115,13 +138,8 @@ class Reading:
     def _take_plain(self, stencil: Stencil, at_ns: int, data: bytes) -> bytes:
         """Takes the events that fit the stencil; the rest of the bytes is the result."""
         texts, end = stencil.texts(data)
-        if not texts:
-            return data
-        self._stencil_tries = 0
-        self.event_count += len(texts)
-        is_answer = stencil.is_answer
-        (self._answer if is_answer else self._beside).extend(texts)
-        self.chunks.extend([Chunk(at_ns, len(text), is_answer) for text in texts])
+        if texts:
+            self._add_plain(texts, [at_ns] * len(texts), stencil.is_answer)
         return data[end:]
 
     def finish(self) -> None:

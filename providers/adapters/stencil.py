@@ -8,6 +8,7 @@ other streams of the loop would wait.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from providers.adapters.events import Content, Decoder, Event, Named, Reasoning
 from providers.adapters.sse import SseSplitter
@@ -24,6 +25,23 @@ class Stencil:
         self.is_answer = is_answer
         self._before = before
         self._after = after
+
+    def lone_texts(self, pieces: Iterable[tuple[int, bytes]]) -> list[str]:
+        """The texts of the leading pieces that are one event each, and that event fits."""
+        texts: list[str] = []
+        before, after = self._before, self._after
+        start, least = len(before), len(before) + len(after)
+        for _, piece in pieces:
+            if len(piece) <= least or not (piece.startswith(before) and piece.endswith(after)):
+                break
+            found = _UNESCAPED.match(piece, start)
+            if found is None or found.end() != len(piece) - len(after):
+                break
+            try:
+                texts.append(found[0].decode())
+            except UnicodeDecodeError:
+                break
+        return texts
 
     def texts(self, data: bytes) -> tuple[list[str], int]:
         """The texts of the leading events that fit, and the position after them."""

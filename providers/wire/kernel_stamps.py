@@ -15,6 +15,7 @@ from providers.measurement import now_ns
 
 # asm-generic/socket.h; the architectures with other numbers refuse the option or send no such cmsg.
 SO_TIMESTAMPNS = 35
+OFFSET_LIFE_NS = 5_000_000
 ANCILLARY_BYTES = socket.CMSG_SPACE(16)
 
 _TIMESPEC = struct.Struct("=qq")
@@ -54,11 +55,31 @@ def arrival_ns(ancillary: Ancillary, floor_ns: int, read_ns: int) -> int:
     Packets that wait unread may be merged under the stamp of the newest.
     """
     for level, kind, payload in ancillary:
-        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(payload) == 16:
+        if kind == SO_TIMESTAMPNS and level == socket.SOL_SOCKET and len(payload) == 16:
             seconds, nanoseconds = _TIMESPEC.unpack(payload)
-            arrived_ns: int = seconds * 1_000_000_000 + nanoseconds - _wall_offset_ns()
+            arrived_ns: int = seconds * 1_000_000_000 + nanoseconds - _offset.at(read_ns)
             return max(floor_ns, min(arrived_ns, read_ns))
     return read_ns
+
+
+class _WallOffset:
+    """Wall clock minus ``now_ns``, read anew every few milliseconds.
+
+    NTP slews the wall clock by at most 0.5 per mille, which is 2.5 us in that time.
+    """
+
+    def __init__(self) -> None:
+        self._offset_ns = 0
+        self._until_ns = 0
+
+    def at(self, at_ns: int) -> int:
+        if at_ns >= self._until_ns:
+            self._offset_ns = _wall_offset_ns()
+            self._until_ns = at_ns + OFFSET_LIFE_NS
+        return self._offset_ns
+
+
+_offset = _WallOffset()
 
 
 def _wall_offset_ns() -> int:

@@ -56,7 +56,7 @@ class Pool:
     async def acquire(self, origin: Origin, *, fresh: bool = False) -> Link | None:
         """An idle link that is still alive, or None: the caller may then open one."""
         while True:
-            link = None if fresh else self._take_idle(origin)
+            link = None if fresh else self.take_idle(origin)
             if link is not None:
                 return link
             if self._open < self._max_links or self._drop_oldest():
@@ -97,7 +97,8 @@ class Pool:
             self._sweeper.cancel()
             self._sweeper = None
 
-    def _take_idle(self, origin: Origin) -> Link | None:
+    def take_idle(self, origin: Origin) -> Link | None:
+        """The link used last, if one is idle and alive."""
         while kept := self._idle.get(origin):
             idle = next(reversed(kept))
             if now_ns() - idle.since_ns >= self._expiry_ns:

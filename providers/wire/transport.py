@@ -11,7 +11,9 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import httpx2
 
@@ -35,6 +37,22 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 def trusting_context() -> ssl.SSLContext:
     """The trust of httpx2 itself: the system's authorities, or those of ``SSL_CERT_FILE``."""
     return httpx2.create_ssl_context()
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A request ready for the wire; one whose body is at hand can be sent many times."""
+
+    request: httpx2.Request
+    origin: Origin
+    method: str
+    outgoing: RequestBytes
+
+    def replaced(self, old: bytes, new: bytes) -> Parcel:
+        """With other bytes of the same length in the body, at the first place they stand."""
+        head, _, body = self.outgoing.start.partition(b"\r\n\r\n")
+        start = head + b"\r\n\r\n" + body.replace(old, new, 1)
+        return replace(self, outgoing=replace(self.outgoing, start=start))
 
 
 class ResponseBody(httpx2.AsyncByteStream):
@@ -88,22 +106,33 @@ class ArgusTransport(httpx2.AsyncBaseTransport):
         return self._pool.idle_links
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        self._bind()
         trace: Trace = request.extensions.setdefault(TRACE_KEY, Trace())
-        exchange = await self._carry(request, compose(request), trace)
+        return await self.carry(pack(request), trace, Timeouts.of(request), request.extensions)
+
+    async def carry(
+        self,
+        parcel: Parcel,
+        trace: Trace,
+        timeouts: Timeouts,
+        extensions: dict[str, Any] | None = None,
+    ) -> httpx2.Response:
+        """Sends what was packed, as often as one likes; ``extensions`` get what became of it."""
+        self._bind()
+        marks: dict[str, Any] = {} if extensions is None else extensions
+        exchange = await self._carry(parcel, trace, timeouts, marks)
         parser = exchange.parser
         body = ResponseBody(exchange)
         return httpx2.Response(
             trace.status or 0,
             headers=parser.headers,
             stream=body,
-            request=request,
+            request=parcel.request,
             extensions={
                 "http_version": parser.http_version,
                 "reason_phrase": parser.reason,
                 TRACE_KEY: trace,
                 BODY_KEY: body,
-                RESENT_KEY: RESENT_KEY in request.extensions,
+                RESENT_KEY: RESENT_KEY in marks,
             },
         )
 
@@ -115,23 +144,23 @@ class ArgusTransport(httpx2.AsyncBaseTransport):
         self._stamping.close()
 
     async def _carry(
-        self, request: httpx2.Request, outgoing: RequestBytes, trace: Trace
+        self, parcel: Parcel, trace: Trace, timeouts: Timeouts, marks: dict[str, Any]
     ) -> Exchange:
         """Once more on a new link when an idle one turns out dead before a byte of the answer."""
-        origin, timeouts = _origin(request.url), Timeouts.of(request)
-        link = await self._idle_link(origin, timeouts, fresh=False)
+        origin, outgoing = parcel.origin, parcel.outgoing
+        link = self._pool.take_idle(origin) or await self._idle_link(origin, timeouts, fresh=False)
         if link is not None:
-            exchange = self._start(link, origin, request.method, trace, timeouts)
+            exchange = self._start(link, origin, parcel.method, trace, timeouts)
             try:
                 return await self._run(exchange, outgoing)
             except (httpx2.NetworkError, httpx2.RemoteProtocolError):
                 if exchange.answered or outgoing.rest is not None or self._closed:
                     raise
-            request.extensions[RESENT_KEY] = True
+            marks[RESENT_KEY] = True
             trace.end_ns = None
             await self._idle_link(origin, timeouts, fresh=True)
         link = await self._new_link(origin, timeouts, trace)
-        return await self._run(self._start(link, origin, request.method, trace, timeouts), outgoing)
+        return await self._run(self._start(link, origin, parcel.method, trace, timeouts), outgoing)
 
     def _start(
         self, link: Link, origin: Origin, method: str, trace: Trace, timeouts: Timeouts
@@ -202,6 +231,12 @@ class ArgusTransport(httpx2.AsyncBaseTransport):
             self._loop = loop
         elif self._loop is not loop:
             raise RuntimeError("A transport belongs to the event loop it was first used on.")
+
+
+def pack(request: httpx2.Request) -> Parcel:
+    """Raises what must not be put on the wire: LocalProtocolError, UnsupportedProtocol."""
+    outgoing = compose(request)
+    return Parcel(request, _origin(request.url), request.method, outgoing)
 
 
 def _origin(url: httpx2.URL) -> Origin:

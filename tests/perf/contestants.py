@@ -6,12 +6,8 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
-
-from providers.measurement import TRACE_KEY
 from tests.perf.arena import MODEL, PROMPT, Sighting
 
 Ask = Callable[[], Awaitable[Sighting]]
@@ -19,31 +15,11 @@ MAX_TOKENS = 64
 ID_HEADER = "x-request-id"
 
 
-class Naming(httpx2.AsyncBaseTransport):
-    """Our transport, with a note of the name the server gave to what was sent when."""
-
-    def __init__(self, tls: Any) -> None:
-        from providers.wire import make_transport
-
-        self._inner = make_transport(tls)
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await self._inner.handle_async_request(request)
-        NAMES[response.extensions[TRACE_KEY].send_ns] = response.headers[ID_HEADER]
-        return response
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-NAMES: dict[int, str] = {}
-
-
 def engine(base_url: str) -> Ask:
     """The whole road of a probe: request, stream, decoding, token counts, figures."""
     from providers.adapters import ChatRequest, ClientPool, Endpoint, exchange
 
-    clients = ClientPool(Naming)
+    clients = ClientPool()
     endpoint = Endpoint("custom_openai_compatible", f"{base_url}/v1", api_key="bench")
     request = ChatRequest(MODEL, PROMPT, MAX_TOKENS, None)
 
@@ -54,8 +30,9 @@ def engine(base_url: str) -> Ask:
             raise RuntimeError(f"The exchange failed: {outcome.failure}")
         outcome.figures()
         first_ns, last_ns = seen.first_ns or 0, seen.last_ns or 0
-        name = NAMES.pop(seen.send_ns)
-        return Sighting(name, seen.send_ns, first_ns, last_ns, seen.output_tokens)
+        return Sighting(
+            outcome.request_id or "", seen.send_ns, first_ns, last_ns, seen.output_tokens
+        )
 
     return ask
 
