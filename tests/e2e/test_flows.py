@@ -14,6 +14,7 @@ from providers.simulator import Behaviour, Simulator
 from tests.e2e.conftest import KEY, eventually
 from tests.e2e.published import ClientError, PublishedClient
 
+ROUNDS: set[str] = set()
 HEALTHY = Behaviour(ttft_ms=20, gap_ms=1, tokens=20)
 
 
@@ -143,9 +144,15 @@ def alerts_of(client: PublishedClient, rule: str) -> list[dict[str, Any]]:
 
 
 def next_check(client: PublishedClient, model: str) -> dict[str, Any]:
-    """Runs a round by hand and waits for the check it writes."""
+    """Runs a new round by hand and waits for the check it writes."""
     known = client.call("get_uptime_history", model_id=model)["total"]
-    client.call("run_monitoring")
+
+    # While the round before is still being closed, its id is answered instead of a new one.
+    def started() -> str | None:
+        run_id = str(client.call("run_monitoring")["run_id"])
+        return run_id if run_id not in ROUNDS else None
+
+    ROUNDS.add(eventually(started, 60))
 
     def new() -> dict[str, Any] | None:
         history = client.call("get_uptime_history", model_id=model)
