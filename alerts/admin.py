@@ -1,14 +1,43 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import available_timezones
 
 from django import forms
-from django.contrib import admin
-from django.db.models import QuerySet
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from alerts.models import Alert, AlertRule
+from alerts import delivery, transports
+from alerts.models import (
+    Alert,
+    AlertEvent,
+    AlertRule,
+    AlertSettings,
+    Attempt,
+    Channel,
+    Delivery,
+    PerformanceBaseline,
+    Silence,
+)
 from alerts.serializers.rules import threshold_errors
+from alerts.serializers.silences import silence_errors
+from alerts.views.channels import send_test
+from arguslm.api.errors import Conflict
+from providers.secrets import Undecryptable
+
+
+class History:
+    """Rows that are a record: to be looked at."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
 
 
 class RuleForm(forms.ModelForm[AlertRule]):
@@ -22,6 +51,9 @@ class RuleForm(forms.ModelForm[AlertRule]):
             "target_model_name",
             "threshold_config",
             "notify_in_app",
+            "notify_email",
+            "notify_webhook",
+            "remind_every_minutes",
         ]
 
     def clean(self) -> dict[str, Any]:
@@ -60,12 +92,24 @@ class AlertRuleAdmin(admin.ModelAdmin[AlertRule]):
             rule.change(enabled=enabled)
         self.message_user(request, f"{len(rules)} rules {'enabled' if enabled else 'disabled'}.")
 
+    def save_model(self, request: HttpRequest, obj: AlertRule, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change:
+            # A rule that was switched off on its page has nothing open any more either.
+            obj.change(enabled=obj.enabled)
+
     def delete_model(self, request: HttpRequest, obj: AlertRule) -> None:
         obj.retire()
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AlertRule]) -> None:
         for rule in queryset:
             rule.retire()
+
+
+class EventInline(History, admin.TabularInline[AlertEvent, Alert]):
+    model = AlertEvent
+    fields = ["at", "kind", "message", "note", "quiet", "muted"]
+    extra = 0
 
 
 @admin.register(Alert)
@@ -76,6 +120,7 @@ class AlertAdmin(admin.ModelAdmin[Alert]):
     list_select_related = ["llm", "rule"]
     search_fields = ["message", "rule_name", "scope"]
     actions = ["acknowledge"]
+    inlines = [EventInline]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -85,6 +130,140 @@ class AlertAdmin(admin.ModelAdmin[Alert]):
 
     @admin.action(description="Acknowledge", permissions=["view"])
     def acknowledge(self, request: HttpRequest, alerts: QuerySet[Alert]) -> None:
-        for alert in alerts:
-            alert.acknowledge()
-        self.message_user(request, f"{len(alerts)} alerts acknowledged.")
+        rows = Alert.objects.filter(pk__in=alerts.values("pk"))
+        self.message_user(request, f"{rows.acknowledge()} alerts acknowledged.")
+
+
+@admin.register(Channel)
+class ChannelAdmin(admin.ModelAdmin[Channel]):
+    """Channels are made over the API, where their secrets go in; here they are switched."""
+
+    list_display = ["name", "kind", "enabled", "disabled_reason", "all_rules", "own_rule"]
+    list_filter = ["kind", "enabled"]
+    list_select_related = ["own_rule"]
+    search_fields = ["name"]
+    fields = ["name", "kind", "config", "enabled", "disabled_reason", "all_rules", "rules"]
+    readonly_fields = ["kind", "config", "enabled", "disabled_reason"]
+    filter_horizontal = ["rules"]
+    actions = ["send_a_test", "switch_on", "switch_off"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    @admin.display(description="configuration, secrets masked")
+    def config(self, channel: Channel) -> str:
+        try:
+            return str(transports.public_config(channel.kind, channel.config))
+        except Undecryptable as exc:
+            return str(exc)
+
+    @admin.action(description="Send a test", permissions=["change"])
+    def send_a_test(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
+        for channel in channels:
+            result = send_test(channel)
+            level = messages.SUCCESS if result["ok"] else messages.ERROR
+            self.message_user(request, f"{channel.name}: {result['error'] or 'taken'}", level)
+
+    @admin.action(description="Switch on", permissions=["change"])
+    def switch_on(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
+        for channel in channels:
+            channel.switch_on()
+        self.message_user(request, f"{len(channels)} channels switched on.")
+
+    @admin.action(description="Switch off", permissions=["change"])
+    def switch_off(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
+        number = channels.filter(enabled=True).update(enabled=False)
+        self.message_user(request, f"{number} channels switched off.")
+
+    def delete_model(self, request: HttpRequest, obj: Channel) -> None:
+        obj.retire()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
+        for channel in queryset:
+            channel.retire()
+
+
+class AttemptInline(History, admin.TabularInline[Attempt, Delivery]):
+    model = Attempt
+    fields = ["at", "ok", "status_code", "duration_ms", "error"]
+    extra = 0
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(History, admin.ModelAdmin[Delivery]):
+    list_display = [
+        "created_at",
+        "channel_name",
+        "message",
+        "status",
+        "attempts_made",
+        "last_error",
+    ]
+    list_filter = ["status", "channel_kind"]
+    list_select_related = ["message"]
+    search_fields = ["channel_name", "id"]
+    show_full_result_count = False
+    inlines = [AttemptInline]
+    actions = ["redeliver"]
+
+    @admin.action(description="Send once more", permissions=["view"])
+    def redeliver(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
+        number = 0
+        for row in deliveries.select_related("channel"):
+            try:
+                row.redeliver()
+            except Conflict as exc:
+                self.message_user(request, f"{row.channel_name}: {exc.detail}", messages.ERROR)
+            else:
+                number += 1
+        delivery.call_out_after_commit()
+        self.message_user(request, f"{number} deliveries are sent once more.")
+
+
+class SilenceForm(forms.ModelForm[Silence]):
+    class Meta:
+        model = Silence
+        fields = [
+            "name",
+            "account",
+            "llm",
+            "rule",
+            "starts_at",
+            "ends_at",
+            "weekdays",
+            "start_time",
+            "duration_minutes",
+            "timezone",
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        for name, text in silence_errors(cleaned).items():
+            self.add_error(name, text)
+        if cleaned.get("timezone") not in available_timezones():
+            self.add_error("timezone", "Must be a name like UTC or Europe/Berlin.")
+        return cleaned
+
+
+@admin.register(Silence)
+class SilenceAdmin(admin.ModelAdmin[Silence]):
+    form = SilenceForm
+    list_display = ["name", "account", "llm", "rule", "starts_at", "ends_at", "weekdays"]
+    list_select_related = ["account", "llm", "rule"]
+    search_fields = ["name"]
+    autocomplete_fields = ["llm", "rule"]
+
+
+@admin.register(PerformanceBaseline)
+class PerformanceBaselineAdmin(History, admin.ModelAdmin[PerformanceBaseline]):
+    list_display = ["llm", "prompt_pack", "metric", "days", "median", "spread", "n", "computed_at"]
+    list_select_related = ["llm"]
+    list_filter = ["metric"]
+    search_fields = ["llm__upstream_id"]
+    show_full_result_count = False
+
+
+@admin.register(AlertSettings)
+class AlertSettingsAdmin(History, admin.ModelAdmin[AlertSettings]):
+    list_display = ["__str__", "heartbeat_every_s", "heartbeat_ok_at", "heartbeat_error"]
+    fields = ["heartbeat_every_s", "heartbeat_tried_at", "heartbeat_ok_at", "heartbeat_error"]

@@ -116,7 +116,9 @@ def silence_errors(values: Mapping[str, Any]) -> dict[str, str]:
     errors: dict[str, str] = {}
     if isinstance(starts_at, datetime) and isinstance(ends_at, datetime) and ends_at <= starts_at:
         errors["ends_at"] = "Must be after starts_at."
-    if values.get("weekdays"):
+    if not _are_weekdays(values.get("weekdays")):
+        errors["weekdays"] = "A list of whole numbers from 0 (Monday) to 6."
+    elif values.get("weekdays"):
         for name in ("start_time", "duration_minutes"):
             if values.get(name) is None:
                 errors[name] = "A weekly silence needs it."
@@ -125,6 +127,10 @@ def silence_errors(values: Mapping[str, Any]) -> dict[str, str]:
     elif values.get("start_time") is not None:
         errors["weekdays"] = "start_time is for a weekly silence: name its weekdays."
     return errors
+
+
+def _are_weekdays(value: Any) -> bool:
+    return not value or (isinstance(value, list) and all(day in range(7) for day in value))
 
 
 def _known(model: type[Model], value: UUID | None, what: str) -> UUID | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -77,7 +78,7 @@ def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def send(config: Mapping[str, Any], letter: Letter) -> Answer:
     try:
-        _message(config, letter).send()
+        _send(config, letter)
     except smtplib.SMTPAuthenticationError as exc:
         sentence = "The mail server does not accept the user name and password."
         return Answer(Verdict.PERMANENT, exc.smtp_code, sentence)
@@ -93,12 +94,24 @@ def send(config: Mapping[str, Any], letter: Letter) -> Answer:
     return Answer(Verdict.DELIVERED)
 
 
+def _send(config: Mapping[str, Any], letter: Letter) -> None:
+    connection = _connection(config)
+    try:
+        _message(config, letter, connection).send()
+    finally:
+        # Django leaves the socket open when the login fails.
+        with suppress(OSError):
+            connection.close()
+
+
 def _refused(codes: set[int]) -> Verdict:
     is_final = bool(codes) and all(500 <= code < 600 for code in codes)
     return Verdict.UNACCEPTABLE if is_final else Verdict.AGAIN
 
 
-def _message(config: Mapping[str, Any], letter: Letter) -> EmailMessage:
+def _message(
+    config: Mapping[str, Any], letter: Letter, connection: BaseEmailBackend
+) -> EmailMessage:
     return EmailMessage(
         subject=letter.title,
         body=letter.body,
@@ -109,7 +122,7 @@ def _message(config: Mapping[str, Any], letter: Letter) -> EmailMessage:
             "Message-ID": f"<{letter.message_id}@arguslm>",
             "Auto-Submitted": "auto-generated",
         },
-        connection=_connection(config),
+        connection=connection,
     )
 
 

@@ -28,7 +28,12 @@ def make_fleet(providers: int, llms: int, **fields: Any) -> list[LLM]:
             display_name=f"Provider {number}",
         )
         found += LLM.objects.bulk_create(
-            LLM(account=account, upstream_id=f"m-{number}-{i}", enabled_for_monitoring=True, **fields)
+            LLM(
+                account=account,
+                upstream_id=f"m-{number}-{i}",
+                enabled_for_monitoring=True,
+                **fields,
+            )
             for i in range(llms)
         )
     return found
@@ -98,7 +103,9 @@ def play(llms: list[LLM], status: str, at: datetime | None = None, **fields: Any
     return round
 
 
-def make_channel(kind: str = "webhook", config: dict[str, Any] | None = None, **fields: Any) -> Channel:
+def make_channel(
+    kind: str = "webhook", config: dict[str, Any] | None = None, **fields: Any
+) -> Channel:
     channel = Channel(kind=kind, name=fields.pop("name", "Ops"), **fields)
     channel.seal({"url": SECRET_URL} if config is None else config)
     if kind == "webhook":

@@ -16,9 +16,9 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from alerts import delivery, evaluation, outbox
+from alerts import delivery, evaluation, gathering, outbox
 from alerts.evaluation import evaluate_waiting
-from alerts.models import Alert, AlertEvent, Attempt, Channel, Delivery
+from alerts.models import Alert, AlertEvent, Attempt, Channel, Delivery, RoundEvaluation
 from models_app.models import LLM
 from tests.alerts.receivers import Receiver, answer, receiving, slowly
 from tests.alerts.storing import end, make_channel, make_watched, minutes_ago, open_round, record
@@ -77,11 +77,11 @@ def dying(function: Callable[..., Any], *, after: bool) -> Callable[..., Any]:
 
 
 STEPS: dict[str, tuple[Any, str]] = {
-    "gathering the facts": (evaluation.gathering, "seen_in"),
+    "gathering the facts": (gathering, "seen_in"),
     "writing the alerts": (evaluation, "_write"),
     "writing the timeline": (AlertEvent.objects, "bulk_create"),
     "writing the outbox": (outbox, "_send"),
-    "marking the round": (evaluation.RoundEvaluation, "save"),
+    "marking the round": (RoundEvaluation, "save"),
     "calling a worker": (delivery, "call_out"),
     "claiming": (Delivery, "claim"),
     "sending": (delivery, "_answer"),

@@ -71,9 +71,7 @@ def test_a_message_arrives_signed(channel: Channel, receiver: Receiver) -> None:
     assert (got.id, stored.status) == (str(stored.id), "delivered")
     [secret] = channel.signing_secrets(timezone.now())
     stamp = int(got.headers["webhook-timestamp"])
-    assert got.headers["webhook-signature"] == signatures.signature(
-        secret, got.id, stamp, got.body
-    )
+    assert got.headers["webhook-signature"] == signatures.signature(secret, got.id, stamp, got.body)
     assert abs(stamp - datetime.now(UTC).timestamp()) < 30
     assert json.loads(got.body) == Message.objects.get().payload
 
