@@ -33,6 +33,8 @@ class Trace:
     is none) and puts the same object in ``response.extensions[TRACE_KEY]``. ``pieces`` are body
     bytes after transfer decoding, before content decoding, each with the stamp of the read that
     brought it. ``conn0_ns``/``conn1_ns`` stay None when a pooled connection carried the request.
+    ``sent_ns`` is when the first write had returned; ``has_kernel_stamps`` says that a late loop
+    did not make the stamps of the pieces late.
     """
 
     sched_ns: int | None = None
@@ -42,8 +44,10 @@ class Trace:
     dns_ms: float | None = None
     tls_ms: float | None = None
     send_ns: int | None = None
+    sent_ns: int | None = None
     hdr_ns: int | None = None
     end_ns: int | None = None
+    has_kernel_stamps: bool = False
     status: int | None = None
     pieces: list[tuple[int, bytes]] = field(default_factory=list)
     max_lag_ms: float | None = None
@@ -74,6 +78,7 @@ class Measurement:
     """Raw stamps and counts of one exchange; every figure is derived from them on demand.
 
     A figure is None when it is unknown or when a quality flag makes it meaningless.
+    ``is_end_mixed`` says that what followed the last content came in one read with it.
     """
 
     send_ns: int
@@ -83,12 +88,16 @@ class Measurement:
     acq_ns: int | None = None
     conn0_ns: int | None = None
     conn1_ns: int | None = None
+    sent_ns: int | None = None
     hdr_ns: int | None = None
     end_ns: int | None = None
     dns_ms: float | None = None
     tls_ms: float | None = None
     max_lag_ms: float | None = None
+    has_kernel_stamps: bool = False
+    is_end_mixed: bool = False
     bias_ms: float = 0.0
+    spread_ms: float = 0.0
     has_visible_reasoning: bool = False
     noted: frozenset[str] = frozenset()
 
@@ -100,6 +109,8 @@ class Measurement:
         tokens: TokenCounts,
         *,
         bias_ms: float = 0.0,
+        spread_ms: float = 0.0,
+        is_end_mixed: bool = False,
         has_visible_reasoning: bool = False,
         noted: frozenset[str] = frozenset(),
     ) -> Measurement:
@@ -114,12 +125,16 @@ class Measurement:
             acq_ns=trace.acq_ns,
             conn0_ns=trace.conn0_ns,
             conn1_ns=trace.conn1_ns,
+            sent_ns=trace.sent_ns,
             hdr_ns=trace.hdr_ns,
             end_ns=trace.end_ns,
             dns_ms=trace.dns_ms,
             tls_ms=trace.tls_ms,
             max_lag_ms=trace.max_lag_ms,
+            has_kernel_stamps=trace.has_kernel_stamps,
+            is_end_mixed=is_end_mixed,
             bias_ms=bias_ms,
+            spread_ms=spread_ms,
             has_visible_reasoning=has_visible_reasoning,
             noted=noted,
         )
@@ -190,8 +205,27 @@ class Measurement:
 
     @property
     def uncertainty_ms(self) -> float | None:
-        """Event-loop lag seen during the request plus the size of the calibrated bias."""
-        return None if self.max_lag_ms is None else self.max_lag_ms + abs(self.bias_ms)
+        """How far off the client may have been, in either direction.
+
+        The time of the first write, the lateness of the event loop where it can have reached a
+        stamp, and the calibrated error of the installation.
+        """
+        if self.max_lag_ms is None:
+            return None
+        late_ms = self.max_lag_ms if self.are_stamps_late else 0.0
+        writing_ms = _ms(self.send_ns, self.sent_ns) or 0.0
+        return writing_ms + late_ms + abs(self.bias_ms) + self.spread_ms
+
+    @property
+    def are_stamps_late(self) -> bool:
+        """Whether lag of the loop can have made the first or the last stamp late.
+
+        The kernel stamps a read by the newest packet in it: right for a read that brought one
+        event, late for what a lagging loop found together with something newer.
+        """
+        if not self.has_kernel_stamps or self.is_end_mixed:
+            return True
+        return len(self.chunks) > 1 and self.chunks[0].at_ns == self.chunks[1].at_ns
 
     @property
     def inter_chunk_ms(self) -> tuple[float, ...]:

@@ -100,7 +100,8 @@ def _is_unique(request: httpx2.Request) -> bool:
 class ClientPool:
     """Serves one event loop. The least recently used client goes when ``limit`` is passed.
 
-    ``bias_ms`` is the calibrated bias of this installation; it widens every error bar.
+    ``bias_ms`` and ``spread_ms`` are the calibrated error of this installation; they widen every
+    error bar.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class ClientPool:
     ) -> None:
         self.lag = LagMonitor()
         self.bias_ms = 0.0
+        self.spread_ms = 0.0
         self._transport_factory = transport_factory
         self._limit = limit
         self._clients: OrderedDict[tuple[Any, ...], Client] = OrderedDict()
@@ -117,8 +119,9 @@ class ClientPool:
     def __len__(self) -> int:
         return len(self._clients)
 
-    def set_calibration(self, bias_ms: float) -> None:
-        self.bias_ms = bias_ms
+    def set_calibration(self, bias_ms: float, spread_ms: float = 0.0) -> None:
+        """May be called from any thread."""
+        self.bias_ms, self.spread_ms = bias_ms, spread_ms
 
     @asynccontextmanager
     async def lease(self, endpoint: Endpoint) -> AsyncIterator[Client]:

@@ -208,6 +208,8 @@ class Attempt:
             self.reading.chunks,
             self.reading.tokens(self.request.text),
             bias_ms=self.clients.bias_ms,
+            spread_ms=self.clients.spread_ms,
+            is_end_mixed=self.reading.is_end_mixed,
             has_visible_reasoning=self.reading.has_reasoning,
             noted=frozenset(name for name, is_set in flags.items() if is_set),
         )

@@ -61,6 +61,12 @@ class Reading:
         self._taken = 0
         self._stencil: Stencil | None = None
         self._stencil_tries = 0
+        self._chunks_before_other = 0
+
+    @property
+    def is_end_mixed(self) -> bool:
+        """Whether something else came in one read with the last content, after it."""
+        return 0 < self._chunks_before_other == len(self.chunks)
 
     @property
     def is_complete(self) -> bool:
@@ -216,6 +222,8 @@ class Reading:
             chars = sum(len(one.text) for one in texts)
             is_answer = any(not isinstance(one, Reasoning) for one in texts)
             self.chunks.append(Chunk(at_ns, chars, is_answer))
+        elif self.chunks and self.chunks[-1].at_ns == at_ns:
+            self._chunks_before_other = len(self.chunks)
 
 
 def _newer(old: Usage, new: Usage) -> Usage:

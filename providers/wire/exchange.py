@@ -75,6 +75,7 @@ class Exchange:
         self._lag_ns = 0
         self._body_bytes = 0
         self._taken_bytes = 0
+        trace.has_kernel_stamps = link.stamped
         link.sink = self
         link.resume()
 
@@ -90,6 +91,7 @@ class Exchange:
         link, self._last = self.link, request.closes
         self.trace.send_ns = link.floor_ns = now_ns()
         link.write(request.start)
+        self.trace.sent_ns = now_ns()
         self._sent = request.rest is None and not link.backlog
         if link.backlog:
             await self._drained()

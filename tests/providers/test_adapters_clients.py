@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from providers.adapters import ChatRequest, ClientPool, Endpoint, exchange, warm_up
+from providers.simulator import running_simulator
 from tests.providers.raw_server import DONE, HEAD, STOP, make_delta, make_good, raw_server
 
 KEY = "sk-test-Ab12Cd34Ef56Gh78"
@@ -130,18 +133,44 @@ async def test_a_calibrated_bias_widens_the_error_bar() -> None:
 
 
 async def test_a_blocked_loop_shows_in_the_record() -> None:
-    pool = ClientPool()
-    async with raw_server([HEAD, 0.1, make_delta(content="x"), 0.2, STOP, DONE]) as server:
-        endpoint = Endpoint("test", f"{server.url}/v1", api_key=KEY)
-        await exchange(endpoint, ChatRequest("m", "p"), clients=pool)
-        task = asyncio.create_task(exchange(endpoint, ChatRequest("m", "p"), clients=pool))
-        await asyncio.sleep(0.2)
-        _block_the_loop_for(0.05)
-        figures = (await task).figures()
+    figures = await figures_with_a_block([make_delta(content="x"), 0.2, STOP, DONE])
 
-    assert 30 <= figures["uncertainty_ms"] <= 90
     assert "client_lag" in figures["quality_flags"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel stamps arrivals on Linux")
+async def test_a_block_that_touched_no_stamp_leaves_the_error_bar_small() -> None:
+    figures = await figures_with_a_block([make_delta(content="x"), 0.2, STOP, DONE])
+
+    assert figures["uncertainty_ms"] < 20
+
+
+async def test_a_block_in_which_the_answer_came_widens_the_error_bar() -> None:
+    pool = ClientPool()
+    with running_simulator() as simulator:
+        endpoint = Endpoint("test", f"{simulator.base_url}/v1", api_key=KEY)
+        figures = await blocked(pool, endpoint, "sim:ttft=210,gap=5,tokens=6")
     await pool.close()
+
+    assert 25 <= figures["uncertainty_ms"] <= 90
+
+
+async def figures_with_a_block(steps: list[Any]) -> dict[str, Any]:
+    pool = ClientPool()
+    async with raw_server([HEAD, 0.1, *steps]) as server:
+        figures = await blocked(pool, Endpoint("test", f"{server.url}/v1", api_key=KEY), "m")
+    await pool.close()
+    return figures
+
+
+async def blocked(pool: ClientPool, endpoint: Endpoint, model: str) -> dict[str, Any]:
+    """The loop stands still from 0.2 s to 0.25 s after the question."""
+    request = ChatRequest(model, "p")
+    await exchange(endpoint, request, clients=pool)
+    task = asyncio.create_task(exchange(endpoint, request, clients=pool))
+    await asyncio.sleep(0.2)
+    _block_the_loop_for(0.05)
+    return (await task).figures()
 
 
 def _block_the_loop_for(seconds: float) -> None:

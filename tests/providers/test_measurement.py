@@ -57,6 +57,19 @@ def test_every_formula_on_one_stream() -> None:
     assert seen.inter_chunk_ms == (20, 20, 20)
 
 
+def test_lag_widens_the_error_bar_only_where_it_can_have_reached_a_stamp() -> None:
+    known: dict[str, Any] = {"max_lag_ms": 40.0, "sent_ns": SEND + MS // 2, "spread_ms": 0.25}
+    clear = make_measurement(200, 220, 240, **known, has_kernel_stamps=True)
+    first_mixed = make_measurement(200, 200, 240, **known, has_kernel_stamps=True)
+    end_mixed = make_measurement(200, 240, **known, has_kernel_stamps=True, is_end_mixed=True)
+    unstamped = make_measurement(200, 220, 240, **known)
+
+    assert clear.uncertainty_ms == 0.75
+    for seen in (first_mixed, end_mixed, unstamped):
+        assert seen.uncertainty_ms == 40.75
+    assert "client_lag" in clear.quality_flags
+
+
 def test_time_to_first_answer_waits_for_the_end_of_thinking() -> None:
     thoughts = make_chunks(100, 150, is_answer=False)
     seen = make_measurement(output=4, chunks=thoughts + make_chunks(300, 320))
