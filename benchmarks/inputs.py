@@ -14,7 +14,13 @@ from benchmarks.cron import is_cron
 from benchmarks.engine import Arrivals
 from benchmarks.models import MAX_ITERATIONS
 from benchmarks.models.schedules import MAX_BASELINE_RUNS, MAX_HOURS
-from benchmarks.models.settings import MAX_CONCURRENCY, MAX_RATE, MAX_TIME_LIMIT_S, MAX_TOKENS
+from benchmarks.models.settings import (
+    ARRIVALS,
+    MAX_CONCURRENCY,
+    MAX_RATE,
+    MAX_TIME_LIMIT_S,
+    MAX_TOKENS,
+)
 from benchmarks.objectives import PRESETS
 from models_app.models import LLM
 from models_app.pack_serializers import PackChoice
@@ -68,7 +74,7 @@ class SettingsInput(Input):
         max_value=MAX_RATE,
         help_text="Requests per second and model, sent whether or not earlier ones were answered.",
     )
-    arrivals = Choice(choices=[kind.value for kind in Arrivals], default=Arrivals.POISSON.value)
+    arrivals = Choice(choices=ARRIVALS, default=Arrivals.POISSON.value)
     cache_busting = Flag(default=True, help_text="Puts a mark of its own in front of each prompt.")
     model_time_limit_s = Whole(
         default=None, allow_null=True, min_value=1, max_value=MAX_TIME_LIMIT_S
@@ -131,7 +137,14 @@ class BenchmarkInput(SettingsInput):
 class ScheduleInput(SettingsInput):
     """Give either `cron` or `every_hours`."""
 
-    read_only_names = ("id", "next_due_at", "last_note", "created_at", "updated_at")
+    read_only_names = (
+        "id",
+        "baseline_from",
+        "next_due_at",
+        "last_note",
+        "created_at",
+        "updated_at",
+    )
 
     name = Text(max_length=255)
     enabled = Flag(default=True)

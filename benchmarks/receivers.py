@@ -19,3 +19,5 @@ def announce_the_end(run: BenchmarkRun, **kwargs: Any) -> None:
 @receiver(run_finished)
 def prepare_what_will_be_read(run: BenchmarkRun, **kwargs: Any) -> None:
     send(tasks.prepare, str(run.pk))
+    if run.schedule_id is not None:
+        send(tasks.judge, str(run.pk))

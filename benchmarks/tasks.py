@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from arguslm.api.work import send
 from benchmarks import archive, execution
-from benchmarks.models import BenchmarkRun
+from benchmarks.models import BenchmarkRun, BenchmarkSchedule
+from benchmarks.regressions import judge_run
 
 # A run keeps a thread of its worker for minutes: the others are for monitoring and alerts.
 RUNS_PER_WORKER = 3
@@ -37,10 +38,21 @@ def prepare(run_id: str) -> None:
         archive.prepare(run)
 
 
+@shared_task(name="benchmarks.judge")
+def judge(run_id: str) -> None:
+    judge_run(run_id)
+
+
 @shared_task(name="benchmarks.sweep")
 def sweep() -> None:
-    """Finds the runs that nobody works on: lost messages, dead workers, full workers."""
+    """Orders what is due, and finds what nobody works on: lost messages, dead or full workers."""
+    now = timezone.now()
+    for schedule in BenchmarkSchedule.objects.due(now):
+        schedule.run_slot(now)
     nudge_waiting(RUNS_PER_WORKER)
+    # A judgement is quick and running it twice is harmless, so one nudge a sweep will do.
+    for run_id in BenchmarkRun.objects.unjudged().values_list("pk", flat=True)[:RUNS_PER_WORKER]:
+        send(judge, str(run_id))
 
 
 def nudge_waiting(most: int) -> None:

@@ -57,12 +57,10 @@ class BenchmarkViewSet(GenericViewSet[BenchmarkRun]):
         """Orders a run; it is carried out in the background."""
         reader = BenchmarkInput(data=request.data)
         reader.is_valid(raise_exception=True)
-        if BenchmarkRun.objects.open().count() >= MAX_OPEN_RUNS:
-            raise TooMany(f"{MAX_OPEN_RUNS} runs are open already: wait for one or cancel one.")
+        refuse_too_many()
         run = _ordered(reader.validated_data)
         nudge(tasks.execute, str(run.pk))
-        body = {"id": run.pk, "status": run.status, "message": f"{run.total} requests are queued."}
-        return Response(BenchmarkStarted(body).data, status=202)
+        return started(run)
 
     @extend_schema(responses=RunDetail)
     def retrieve(self, request: Request, pk: UUID) -> HttpResponse:
@@ -118,6 +116,16 @@ class BenchmarkViewSet(GenericViewSet[BenchmarkRun]):
         except RunEnded as exc:
             raise Conflict("The run has ended already.") from exc
         return Response(RunOutput(self.get_object()).data)
+
+
+def refuse_too_many() -> None:
+    if BenchmarkRun.objects.open().count() >= MAX_OPEN_RUNS:
+        raise TooMany(f"{MAX_OPEN_RUNS} runs are open already: wait for one or cancel one.")
+
+
+def started(run: BenchmarkRun) -> Response:
+    body = {"id": run.pk, "status": run.status, "message": f"{run.total} requests are queued."}
+    return Response(BenchmarkStarted(body).data, status=202)
 
 
 def _ordered(asked: dict[str, Any]) -> BenchmarkRun:

@@ -45,6 +45,12 @@ class BenchmarkRunQuerySet(models.QuerySet["BenchmarkRun"]):
         count = Coalesce(Subquery(newest.values("ordinal")[:1]), 0)
         return self.annotate(result_count=count).prefetch_related("targets")
 
+    def unjudged(self) -> BenchmarkRunQuerySet:
+        """Completed runs of schedules that nobody has compared with the earlier ones."""
+        return self.filter(
+            status=BenchmarkRun.Status.COMPLETED, schedule__isnull=False, verdicts__isnull=True
+        )
+
     def left_lying(self, now: datetime) -> BenchmarkRunQuerySet:
         """Open runs that nobody works on: never started, handed back, or of a dead worker."""
         return self.filter(
@@ -96,7 +102,14 @@ class BenchmarkRun(Leased, RunSettings):
 
     class Meta:
         ordering = ["-created_at", "-id"]
-        indexes = [models.Index(fields=["status", "-created_at"], name="run_newest_of_status")]
+        indexes = [
+            models.Index(fields=["status", "-created_at"], name="run_newest_of_status"),
+            models.Index(
+                fields=["created_at"],
+                name="run_unjudged",
+                condition=Q(status="completed", schedule__isnull=False, verdicts__isnull=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -39,6 +39,9 @@ class BenchmarkSchedule(RunSettings):
         validators=[MinValueValidator(3), MaxValueValidator(MAX_BASELINE_RUNS)],
         help_text="Earlier runs that a new one is compared with, pooled.",
     )
+    baseline_from = models.DateTimeField(
+        null=True, editable=False, help_text="Runs before this time are no baseline any more."
+    )
     llms = models.ManyToManyField(LLM, through="ScheduleTarget", related_name="schedules")
     next_due_at = models.DateTimeField(null=True, editable=False)
     last_note = models.TextField(
@@ -82,6 +85,11 @@ class BenchmarkSchedule(RunSettings):
             self.save(update_fields=[*fields, "updated_at"])
             if llms is not None:
                 self.aim_at(llms)
+
+    def rebase(self) -> None:
+        """Takes the present level as the usual one: earlier runs are no baseline any more."""
+        self.baseline_from = timezone.now()
+        self.save(update_fields=["baseline_from", "updated_at"])
 
     def aim_at(self, llms: Sequence[LLM]) -> None:
         self.targets.all().delete()

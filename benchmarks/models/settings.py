@@ -12,6 +12,7 @@ MAX_TOKENS = 4_096
 MAX_CONCURRENCY = 64
 MAX_RATE = 100.0
 MAX_TIME_LIMIT_S = 7 * 24 * 3600
+ARRIVALS = [(kind.value, kind.value.capitalize()) for kind in Arrivals]
 
 
 class RunSettings(models.Model):
@@ -36,7 +37,7 @@ class RunSettings(models.Model):
     )
     arrivals = models.CharField(
         max_length=10,
-        choices=[(kind.value, kind.value.capitalize()) for kind in Arrivals],
+        choices=ARRIVALS,
         default=Arrivals.POISSON.value,
     )
     cache_busting = models.BooleanField(

@@ -1,0 +1,112 @@
+"""Judges the newest run of a schedule by the runs before it, once, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from benchmarks.baselines import Judgement, Series, judge
+from benchmarks.comparisons import Question, Side, difference_of, limits_of, pair_of, sides_of
+from benchmarks.models import BenchmarkRun
+from benchmarks.signals import run_judged
+from benchmarks.summaries import BETTER, interval_document
+from providers.statistics.comparison import VerdictState
+
+METRICS = ("ttft_ms", "total_latency_ms", "tps")
+# Runs looked at for each that is wanted: regressed ones are no baseline.
+LOOK_BACK = 4
+
+
+def judge_run(run_id: object) -> None:
+    """Does nothing for a run that is not of a schedule, has not completed or has been judged."""
+    run = BenchmarkRun.objects.unjudged().select_related("schedule").filter(pk=run_id).first()
+    if run is None:
+        return
+    verdicts = verdicts_of(run)
+    with transaction.atomic():
+        # Whoever listens writes in this transaction: judged and told, or neither.
+        if BenchmarkRun.objects.unjudged().filter(pk=run.pk).update(verdicts=verdicts):
+            run.verdicts = verdicts
+            run_judged.send(BenchmarkRun, run=run)
+
+
+def verdicts_of(run: BenchmarkRun) -> list[dict[str, Any]]:
+    current, earlier = sides_of(run), earlier_runs(run)
+    baselines = {llm_id: usable(earlier, llm_id, _wanted(run)) for llm_id in current}
+    pools = {other.pk: sides_of(other) for runs in baselines.values() for other in runs}
+    questions = [
+        (side, [pools[other.pk][side.llm_id] for other in baselines[side.llm_id]])
+        for side in current.values()
+    ]
+    asked = [(side, own, metric) for side, own in questions for metric in METRICS]
+    judgements = judge([_series(*one) for one in asked])
+    return [
+        _document(side, metric, judgement)
+        for (side, _, metric), judgement in zip(asked, judgements, strict=True)
+    ]
+
+
+def earlier_runs(run: BenchmarkRun) -> list[BenchmarkRun]:
+    """Completed runs of the schedule that asked in the same way, newest first."""
+    schedule = run.schedule
+    if schedule is None:
+        return []
+    rows = schedule.runs.filter(status=BenchmarkRun.Status.COMPLETED, created_at__lt=run.created_at)
+    if schedule.baseline_from is not None:
+        rows = rows.filter(created_at__gte=schedule.baseline_from)
+    newest = rows.prefetch_related("targets").order_by("-created_at")[
+        : LOOK_BACK * schedule.baseline_runs
+    ]
+    return [other for other in newest if difference_of(run, other) is None]
+
+
+def usable(runs: Sequence[BenchmarkRun], llm_id: UUID, most: int) -> list[BenchmarkRun]:
+    """The newest in which the LLM took part and was not slower: no baseline adapts by itself."""
+    found = [run for run in runs if llm_id in run.llm_ids and not has_regressed(run, llm_id)]
+    return found[:most]
+
+
+def has_regressed(run: BenchmarkRun, llm_id: UUID) -> bool:
+    return any(
+        verdict["model_id"] == str(llm_id) and verdict["state"] == VerdictState.SLOWER.value
+        for verdict in run.verdicts or []
+    )
+
+
+def _wanted(run: BenchmarkRun) -> int:
+    return run.schedule.baseline_runs if run.schedule is not None else 0
+
+
+def _series(side: Side, earlier: Sequence[Side], metric: str) -> Series:
+    pooled = Side(side.llm_id, side.name, [r for other in earlier for r in other.results])
+    question = Question(pooled, side)
+    return Series(
+        [other.values(metric) for other in earlier],
+        side.values(metric),
+        BETTER[metric],
+        limits_of([question], metric),
+        pair_of(question, metric).invalid_reason,
+    )
+
+
+def _document(side: Side, metric: str, judgement: Judgement) -> dict[str, Any]:
+    verdict = judgement.verdict
+    ratio = verdict.ratio
+    return {
+        "model_id": str(side.llm_id),
+        "model_name": side.name,
+        "metric": metric,
+        "state": verdict.state.value,
+        "reason": verdict.reason,
+        "n": verdict.n_current,
+        "n_baseline": verdict.n_baseline,
+        "baseline_runs": judgement.n_runs,
+        "ratio": ratio.value if ratio else None,
+        "ratio_interval": interval_document(ratio.interval) if ratio else None,
+        "p_adjusted": verdict.p_adjusted,
+        "usual_spread": judgement.usual_spread,
+        "minimum_detectable_effect": verdict.minimum_detectable_effect,
+    }

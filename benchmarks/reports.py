@@ -1,0 +1,80 @@
+"""A run as one HTML page that needs nothing else: no script, no font, no request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils.safestring import mark_safe
+
+from benchmarks import archive, plots
+from benchmarks.comparisons import METRICS, comparison_document, inside
+from benchmarks.manifests import manifest_of
+from benchmarks.models import BenchmarkResult, BenchmarkRun
+from benchmarks.plots import Sample
+
+TITLES = {
+    "ttft_ms": "Time to first token",
+    "total_latency_ms": "Latency",
+    "tpot_ms": "Time per output token",
+    "tps": "Throughput",
+}
+MOST_COMPARISONS = 60
+
+
+def report_of(run: BenchmarkRun) -> str:
+    results = list(run.results.order_by("ordinal"))
+    samples = _samples(run, results)
+    # The order alone may be longer than the rest of the page; the manifest's address has it.
+    manifest = {k: v for k, v in manifest_of(run).items() if k != "order"}
+    context = {
+        "run": run,
+        "count": len(results),
+        "statistics": archive.statistics(run, len(results)),
+        "verdicts": _verdicts(run),
+        "plots": _plots(samples),
+        "legend": mark_safe(plots.legend(samples)),  # noqa: S308 - built and escaped by us
+        "manifest": json.dumps(manifest, indent=2, ensure_ascii=False),
+    }
+    return render_to_string("benchmarks/report.html", context)
+
+
+def _plots(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    drawn: list[tuple[str, str, Callable[[Sequence[Sample], str], str]]] = [
+        ("How many requests had their first token by then", "ms", plots.ecdf_plot),
+        ("Every request, by model", "ms", plots.strip_plot),
+        ("In the course of the run", "ms", plots.timeline_plot),
+    ]
+    made = [(title, draw(samples, unit)) for title, unit, draw in drawn]
+    return [
+        {"title": title, "svg": mark_safe(svg)}  # noqa: S308 - built and escaped by us
+        for title, svg in made
+        if svg
+    ]
+
+
+def _samples(run: BenchmarkRun, results: Sequence[BenchmarkResult]) -> list[Sample]:
+    starts = [result.started_at for result in results if result.started_at]
+    zero = min(starts) if starts else None
+
+    def second(result: BenchmarkResult) -> float:
+        at = result.started_at or result.created_at
+        return max((at - zero).total_seconds(), 0.0) if zero else 0.0
+
+    samples = []
+    for llm_id, name in run.llm_names().items():
+        own = [result for result in results if result.llm_id == llm_id]
+        good = [(second(r), r.ttft_ms) for r in own if r.error is None and r.ttft_ms is not None]
+        failed = [second(r) for r in own if r.error is not None]
+        samples.append(Sample(name, [v for _, v in good], [at for at, _ in good], failed))
+    return samples
+
+
+def _verdicts(run: BenchmarkRun) -> list[dict[str, Any]]:
+    questions = inside(run, None)
+    if not questions or len(questions) > MOST_COMPARISONS:
+        return []
+    found = comparison_document(run, questions)["metrics"]
+    return [{"title": TITLES[one["metric"]], **one} for one in found if one["metric"] in METRICS]
