@@ -74,6 +74,9 @@ else:
 EXTERNAL_REDIS_URL: str = env.str("REDIS_URL", "")
 REDIS_URL: str = EXTERNAL_REDIS_URL or broker.broker_url(DATA_DIR) or ""
 
+# Providers are asked directly unless this names a proxy; HTTP_PROXY and its like are not read.
+PROVIDER_PROXY_URL: str = env.str("PROVIDER_PROXY_URL", "")
+
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
@@ -108,6 +111,8 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 # Ticks carry no state: they look at rows that are due. A late one is worthless, so it expires.
 CELERY_BEAT_SCHEDULE = {
     "monitoring": {"task": "monitoring.tick", "schedule": 1.0, "options": {"expires": 5}},
+    "rollups": {"task": "monitoring.roll_up", "schedule": 5.0, "options": {"expires": 10}},
+    "retention": {"task": "monitoring.retain", "schedule": 300.0, "options": {"expires": 60}},
     "benchmarks": {"task": "benchmarks.sweep", "schedule": 2.0, "options": {"expires": 5}},
     "alerts": {"task": "alerts.sweep", "schedule": 1.0, "options": {"expires": 5}},
 }

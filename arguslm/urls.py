@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from arguslm.api import errors
 from arguslm.api.status import Health, Root
+from monitoring.metrics_views import Metrics
 
 v1: list[URLPattern | URLResolver] = [
     path("", Root.as_view(schema=None)),
@@ -20,6 +21,7 @@ v1: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("", Root.as_view(), name="root"),
     path("health", Health.as_view(), name="health"),
+    path("metrics", Metrics.as_view(), name="metrics"),
     path("api/v1", Root.as_view(schema=None), name="v1-root"),
     path("api/v1/", include(v1)),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="schema"),

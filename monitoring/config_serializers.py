@@ -113,5 +113,5 @@ class ConfigPatch(Input):
     )
     monthly_cap_usd = Cap(min_value=0, max_value=MAX_CAP_USD, allow_null=True, required=False)
     raw_days = Whole(min_value=1, max_value=MAX_DAYS, required=False)
-    hourly_days = Whole(min_value=1, max_value=MAX_DAYS, required=False)
-    daily_days = Whole(min_value=1, max_value=MAX_DAYS, allow_null=True, required=False)
+    hourly_days = Whole(min_value=8, max_value=MAX_DAYS, required=False)
+    daily_days = Whole(min_value=91, max_value=MAX_DAYS, allow_null=True, required=False)

@@ -7,9 +7,10 @@ from celery import shared_task
 from celery.signals import worker_shutdown, worker_shutting_down
 from django.utils import timezone
 
-from arguslm.api.work import nudge
-from monitoring import rounds, shares
+from arguslm.api.work import nudge, send
+from monitoring import retention, rounds, shares
 from monitoring.desk import serving
+from monitoring.rollups import roll_up_waiting
 
 LEAVING_S = 5.0
 
@@ -28,6 +29,18 @@ def tick() -> None:
 def probe_share(share_id: str) -> None:
     """Returns at once: the share's lease, not this task, says that it is being worked on."""
     serving.take(UUID(share_id))
+
+
+@shared_task(name="monitoring.roll_up", ignore_result=True, expires=10)
+def roll_up() -> None:
+    roll_up_waiting()
+
+
+@shared_task(name="monitoring.retain", ignore_result=True, expires=60)
+def retain() -> None:
+    """Deletes what is too old; calls itself again while there is more."""
+    if retention.sweep(timezone.now()):
+        send(retain)
 
 
 @worker_shutting_down.connect

@@ -2,8 +2,15 @@ from __future__ import annotations
 
 from django.urls import path
 
+from monitoring.cost_views import CostEstimateViewSet
+from monitoring.history_views import (
+    ReportedModelViewSet,
+    SummaryViewSet,
+    TimeseriesViewSet,
+    UptimeViewSet,
+)
 from monitoring.pack_views import PackImport, PromptPackViewSet
-from monitoring.views import ConfigViewSet, RoundViewSet, UptimeViewSet
+from monitoring.views import ConfigViewSet, RoundViewSet
 
 urlpatterns = [
     path(
@@ -28,6 +35,22 @@ urlpatterns = [
         "monitoring/uptime/export",
         UptimeViewSet.as_view({"get": "export"}),
         name="monitoring-uptime-export",
+    ),
+    path("monitoring/summary", SummaryViewSet.as_view({"get": "list"}), name="monitoring-summary"),
+    path(
+        "monitoring/timeseries",
+        TimeseriesViewSet.as_view({"get": "list"}),
+        name="monitoring-timeseries",
+    ),
+    path(
+        "monitoring/cost-estimate",
+        CostEstimateViewSet.as_view({"get": "list"}),
+        name="monitoring-cost-estimate",
+    ),
+    path(
+        "monitoring/reported-models",
+        ReportedModelViewSet.as_view({"get": "list"}),
+        name="monitoring-reported-models",
     ),
     path(
         "monitoring/prompt-packs",

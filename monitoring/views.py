@@ -3,9 +3,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import StreamingHttpResponse
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -14,19 +12,13 @@ from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from arguslm.api import queries
 from arguslm.api.errors import Conflict
-from arguslm.api.exports import csv_lines, download, json_document
 from arguslm.api.work import nudge
 from monitoring import rounds
 from monitoring.budget import BudgetExhausted
 from monitoring.config_serializers import ConfigOutput, ConfigPatch
-from monitoring.exports import COLUMNS, exported
-from monitoring.models import MonitoringConfig, Round, UptimeCheck, UptimeCheckQuerySet
+from monitoring.models import MonitoringConfig, Round
 from monitoring.progress import progress_of
 from monitoring.serializers import (
-    CheckList,
-    CheckOutput,
-    CheckQuery,
-    ExportQuery,
     RoundList,
     RoundOutput,
     RoundQuery,
@@ -104,43 +96,3 @@ def _told(found: list[Round]) -> list[dict[str, Any]]:
         | {name: getattr(progress, name) for name in counts}
         for round, progress in zip(found, progress_of(found), strict=True)
     ]
-
-
-class UptimeViewSet(GenericViewSet[UptimeCheck]):
-    queryset = UptimeCheck.objects.order_by("-created_at", "-id")
-    serializer_class = CheckOutput
-    pagination_class = None
-
-    @extend_schema(
-        operation_id="monitoring_uptime_list", parameters=[CheckQuery], responses=CheckList
-    )
-    def list(self, request: Request) -> Response:
-        query = queries.read(CheckQuery, request)
-        page = {"limit": query["limit"], "offset": query["offset"]}
-        rows, total = queries.take(_matching(query).select_related("llm__account"), **page)
-        return Response(CheckList({"items": rows, "total": total, **page}).data)
-
-    @extend_schema(
-        operation_id="monitoring_uptime_export",
-        parameters=[ExportQuery],
-        responses={
-            (200, "application/json"): OpenApiTypes.OBJECT,
-            (200, "text/csv"): OpenApiTypes.STR,
-        },
-    )
-    def export(self, request: Request) -> StreamingHttpResponse:
-        query = queries.read(ExportQuery, request)
-        rows = exported(_matching(query))
-        kind = query["format"]
-        lines = csv_lines(COLUMNS, rows) if kind == "csv" else json_document({}, "checks", rows)
-        return download(lines, kind=kind, name="uptime_history")
-
-
-def _matching(query: dict[str, Any]) -> UptimeCheckQuerySet:
-    start = query.get("since") or query.get("start_date")
-    rows = UptimeCheck.objects.order_by("-created_at", "-id").between(start, query.get("end_date"))
-    if "model_id" in query:
-        rows = rows.filter(llm=query["model_id"])
-    if "status" in query:
-        rows = rows.filter(status=query["status"])
-    return rows.filter(llm__enabled_for_monitoring=True) if query.get("enabled_only") else rows

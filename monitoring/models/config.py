@@ -55,8 +55,8 @@ def _concurrency(default: int, help_text: str) -> models.PositiveIntegerField[An
     return models.PositiveIntegerField(default=default, validators=bounds, help_text=help_text)
 
 
-def _days(help_text: str, **kwargs: Any) -> models.PositiveIntegerField[Any, Any]:
-    bounds = [MinValueValidator(1), MaxValueValidator(MAX_DAYS)]
+def _days(least: int, help_text: str, **kwargs: Any) -> models.PositiveIntegerField[Any, Any]:
+    bounds = [MinValueValidator(least), MaxValueValidator(MAX_DAYS)]
     return models.PositiveIntegerField(validators=bounds, help_text=help_text, **kwargs)
 
 
@@ -98,9 +98,9 @@ class MonitoringConfig(Scheduled):
         help_text="Probing pauses before a calendar month (UTC) costs more; empty: no cap.",
     )
     budget_paused_at = models.DateTimeField(null=True, editable=False)
-    raw_days = _days("Single checks are kept for this long.", default=30)
-    hourly_days = _days("Hourly figures are kept for this long.", default=365)
-    daily_days = _days("Daily figures; empty: for ever.", null=True, blank=True)
+    raw_days = _days(1, "Single checks are kept for this long.", default=30)
+    hourly_days = _days(8, "Hourly figures are kept for this long.", default=365)
+    daily_days = _days(91, "Daily figures; empty: for ever.", null=True, blank=True)
     # Older single checks are deleted or about to be: nothing shows or counts them any more.
     raw_from = models.DateTimeField(null=True, editable=False)
     last_run_at = models.DateTimeField(null=True, editable=False)
@@ -122,6 +122,11 @@ class MonitoringConfig(Scheduled):
     @classmethod
     def load(cls) -> MonitoringConfig:
         return cls.objects.get_or_create(id=CONFIG_ID)[0]
+
+    @classmethod
+    def horizon(cls) -> datetime | None:
+        """Single checks from before this moment are gone or going."""
+        return cls.objects.values_list("raw_from", flat=True).first()
 
     @property
     def confirmation(self) -> Confirmation:
