@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init, worker_shutdown
+from celery.signals import setup_logging, task_prerun, worker_init, worker_shutdown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "arguslm.settings")
 
@@ -31,10 +31,19 @@ def warm_up(**kwargs: Any) -> None:
         return
     # The first exchange of a fresh process is slow (imports, TLS context): never time that one.
     from providers.adapters import warm_up as ask_ourselves
-    from providers.loop import engine_loop
+    from providers.loop import engine_loop, settle_memory
 
     loop = engine_loop()
     loop.run(ask_ourselves(loop.clients), timeout_s=30)
+    settle_memory()
+    task_prerun.connect(refresh_error_bars)
+
+
+def refresh_error_bars(**kwargs: Any) -> None:
+    from models_app.calibration import error_bars
+    from providers.loop import engine_loop
+
+    error_bars.refresh(engine_loop().clients)
 
 
 @worker_shutdown.connect

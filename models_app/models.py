@@ -165,3 +165,33 @@ class OwnPromptPack(models.Model):
     @property
     def pack(self) -> PromptPack:
         return PromptPack(self.id, self.name, self.prompt, self.expected_tokens)
+
+
+class Calibration(models.Model):
+    """One measurement of this installation against the simulator; the newest one counts.
+
+    The figures are those of the reference scenario of `providers.calibration`; times are in ms.
+    """
+
+    FIGURES: tuple[str, ...] = ("bias_ms", "spread_ms", "p99_ms", "cpu_ms_per_1000_tokens")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    quick = models.BooleanField(default=False)
+    noise = models.JSONField(default=list)
+    bias_ms = models.FloatField(null=True)
+    spread_ms = models.FloatField(null=True)
+    p99_ms = models.FloatField(null=True)
+    cpu_ms_per_1000_tokens = models.FloatField(null=True)
+    scenarios = models.JSONField(default=list)
+    client = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"Calibration of {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def noisy(self) -> bool:
+        return bool(self.noise)

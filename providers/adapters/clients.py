@@ -101,17 +101,21 @@ class ClientPool:
     """Serves one event loop. The least recently used client goes when ``limit`` is passed.
 
     ``bias_ms`` and ``spread_ms`` are the calibrated error of this installation; they widen every
-    error bar.
+    error bar. ``proxy`` carries every exchange but those with this machine itself.
     """
 
     def __init__(
-        self, transport_factory: TransportFactory = make_transport, limit: int = CLIENT_LIMIT
+        self,
+        transport_factory: TransportFactory = make_transport,
+        limit: int = CLIENT_LIMIT,
+        proxy: str | None = None,
     ) -> None:
         self.lag = LagMonitor()
         self.bias_ms = 0.0
         self.spread_ms = 0.0
         self._transport_factory = transport_factory
         self._limit = limit
+        self._proxy = proxy
         self._clients: OrderedDict[tuple[Any, ...], Client] = OrderedDict()
         self._tls: ssl.SSLContext | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -182,7 +186,10 @@ class ClientPool:
         _quiet_loggers()
         if self._tls is None:
             self._tls = httpx2.create_ssl_context()
-        transport = self._transport_factory(self._tls)
+        if self._proxy is None or endpoint.is_on_this_machine:
+            transport = self._transport_factory(self._tls)
+        else:
+            transport = make_transport(self._tls, self._proxy)
         http = httpx2.AsyncClient(
             transport=transport,
             trust_env=False,

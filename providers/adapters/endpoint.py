@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -56,6 +57,17 @@ class Endpoint:
             return (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
         except ValueError:
             return ""
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether the address is a loopback one by its very name."""
+        host = (urlsplit(self.base_url).hostname or "").rstrip(".")
+        if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, section 6.3
+            return True
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return False
 
     @property
     def secrets(self) -> tuple[str, ...]:
