@@ -22,6 +22,8 @@ from benchmarks.models import BenchmarkRun, RunEnded
 from benchmarks.reports import report_of
 from benchmarks.terminal import Board
 from models_app.models import LLM
+from providers.adapters import warm_up
+from providers.loop import engine_loop
 
 LOOK_S = 0.2
 FAILED_GATE = 3
@@ -138,6 +140,8 @@ def _model(text: str) -> LLM:
 
 def _carry(run: BenchmarkRun, board: Board) -> None:
     """Executes the run on a thread of its own and shows its rows as they come."""
+    # The first exchange of a fresh process is slow: it is one with ourselves.
+    engine_loop().run(warm_up(engine_loop().clients), timeout_s=30)
     claimed = BenchmarkRun.claim(run.pk)
     if claimed is None:
         raise CommandError("A worker took the run: watch it there.")

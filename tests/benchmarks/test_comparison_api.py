@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import random
+from typing import Any
+from uuid import UUID
+
+import pytest
+from rest_framework.test import APIClient
+
+from benchmarks.models import BenchmarkRun
+from models_app.models import LLM
+from tests.benchmarks.wire import make_bad, make_good
+from tests.make import make_llm, make_run
+
+pytestmark = pytest.mark.django_db
+URL = "/api/v1/benchmarks"
+NOBODY = str(UUID(int=7))
+
+
+def fill(run: BenchmarkRun, llm: LLM, level: float, n: int = 12, **fields: Any) -> None:
+    draw = random.Random(f"{run.seed} {level}")
+    for _ in range(n):
+        factor = level * draw.lognormvariate(0, 0.05)
+        make_good(
+            run,
+            llm,
+            **{
+                "ttft_ms": 100 * factor,
+                "total_latency_ms": 1000 * factor,
+                "tps": 50 / factor,
+                "tpot_ms": 20 * factor,
+                "uncertainty_ms": 0.1,
+                **fields,
+            },
+        )
+
+
+def compared(api: APIClient, run: BenchmarkRun, **query: Any) -> dict[str, list[Any]]:
+    body = api.get(f"{URL}/{run.pk}/comparison", query).json()
+    return {one["metric"]: one["comparisons"] for one in body["metrics"]}
+
+
+def test_two_models_are_compared_with_all_the_evidence(api: APIClient) -> None:
+    quick, slow = make_llm(custom_name="quick"), make_llm(custom_name="slow")
+    run = make_run(quick, slow, status="completed")
+    fill(run, quick, 1.0)
+    fill(run, slow, 1.5)
+
+    body = api.get(f"{URL}/{run.pk}/comparison").json()
+
+    assert (body["run_id"], body["baseline"]) == (str(run.pk), [])
+    ttft = body["metrics"][0]
+    assert (ttft["metric"], ttft["better"], ttft["alpha"]) == ("ttft_ms", "lower", 0.05)
+    assert ttft["smallest_effect"] == 0.05
+    (verdict,) = ttft["comparisons"]
+    assert (verdict["model_name"], verdict["baseline_model_name"]) == ("slow", "quick")
+    assert (verdict["state"], verdict["n"], verdict["n_baseline"]) == ("slower", 12, 12)
+    assert verdict["p_adjusted"] < 0.001
+    low, high = (verdict["ratio"]["interval"][end] for end in ("low", "high"))
+    assert 1.3 < low < verdict["ratio"]["value"] < high < 1.7
+    assert verdict["shift"]["value"] == pytest.approx(50, abs=15)
+    assert 0 < verdict["minimum_detectable_effect"] < 0.2
+    assert [one["comparisons"][0]["state"] for one in body["metrics"]] == ["slower"] * 4
+
+
+def test_all_pairs_of_a_few_models_share_one_adjustment(api: APIClient) -> None:
+    llms = [make_llm() for _ in range(3)]
+    run = make_run(*llms)
+    for llm in llms:
+        fill(run, llm, 1.0)
+
+    verdicts = compared(api, run)["ttft_ms"]
+
+    assert len(verdicts) == 3
+    assert all(v["p_adjusted"] >= v["p"] for v in verdicts)
+    assert {v["state"] for v in verdicts} == {"no_detectable_difference"}
+
+
+def test_many_models_are_compared_with_the_first_or_with_a_given_one(api: APIClient) -> None:
+    llms = [make_llm() for _ in range(7)]
+    run = make_run(*llms)
+
+    first = compared(api, run)["tps"]
+    given = compared(api, run, reference=str(llms[3].pk))["tps"]
+
+    assert [v["baseline_model_id"] for v in first] == [str(llms[0].pk)] * 6
+    assert {v["baseline_model_id"] for v in given} == {str(llms[3].pk)}
+    assert {v["state"] for v in first} == {"no_baseline"}
+
+
+def test_three_against_three_is_inconclusive_and_says_so(api: APIClient) -> None:
+    first, second = make_llm(), make_llm()
+    run = make_run(first, second)
+    fill(run, first, 1.0, n=3)
+    fill(run, second, 9.0, n=3)
+
+    (verdict,) = compared(api, run)["ttft_ms"]
+
+    assert verdict["state"] == "inconclusive"
+    assert verdict["reason"].startswith("3 against 3 values can never be significant")
+
+
+def test_a_run_is_compared_with_earlier_runs_pooled(api: APIClient) -> None:
+    llm, new = make_llm(), make_llm()
+    earlier = [make_run(llm, seed=n, status="completed") for n in range(2)]
+    for other in earlier:
+        fill(other, llm, 1.0, n=5)
+    run = make_run(llm, new, seed=9)
+    fill(run, llm, 0.5)
+    fill(run, new, 1.0)
+
+    verdicts = compared(api, run, baseline=",".join(str(other.pk) for other in earlier))["ttft_ms"]
+
+    assert [(v["state"], v["n_baseline"]) for v in verdicts] == [
+        ("faster", 10),
+        ("no_baseline", 0),
+    ]
+
+
+def test_runs_that_asked_in_different_ways_are_not_compared(api: APIClient) -> None:
+    llm = make_llm()
+    other, run = make_run(llm, max_tokens=50), make_run(llm, prompt_pack="reasoning")
+    fill(other, llm, 1.0)
+    fill(run, llm, 1.0)
+
+    (verdict,) = compared(api, run, baseline=str(other.pk))["ttft_ms"]
+
+    assert verdict["state"] == "invalid"
+    assert verdict["reason"] == "The runs asked in different ways: prompt_pack, max_tokens."
+
+
+@pytest.mark.parametrize(
+    ("fields", "metric"),
+    [
+        ({"quality_flags": ["client_lag"]}, "ttft_ms"),
+        ({"quality_flags": ["cache_hit"]}, "ttft_ms"),
+        ({"quality_flags": ["tokens_estimated"]}, "tps"),
+    ],
+)
+def test_values_that_a_flag_spoils_are_not_compared(
+    api: APIClient, fields: dict[str, Any], metric: str
+) -> None:
+    first, second = make_llm(), make_llm()
+    run = make_run(first, second)
+    fill(run, first, 1.0)
+    fill(run, second, 2.0, **fields)
+
+    assert compared(api, run)[metric][0]["state"] == "invalid"
+
+
+def test_an_effect_below_the_error_of_the_client_does_not_count(api: APIClient) -> None:
+    first, second = make_llm(), make_llm()
+    run = make_run(first, second)
+    fill(run, first, 1.0, n=40, uncertainty_ms=60.0)
+    fill(run, second, 1.3, n=40, uncertainty_ms=60.0)
+
+    (verdict,) = compared(api, run)["ttft_ms"]
+
+    assert verdict["state"] == "no_detectable_difference"
+    assert verdict["p_adjusted"] < 0.001
+
+
+def test_failed_requests_are_left_out(api: APIClient) -> None:
+    first, second = make_llm(), make_llm()
+    run = make_run(first, second)
+    fill(run, first, 1.0)
+    for _ in range(20):
+        make_bad(run, second)
+
+    (verdict,) = compared(api, run)["ttft_ms"]
+
+    assert (verdict["n"], verdict["median"]) == (0, None)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"baseline": "x"},
+        {"baseline": "itself"},
+        {"baseline": NOBODY},
+        {"baseline": ",".join(str(UUID(int=n)) for n in range(21))},
+        {"reference": "x"},
+        {"reference": NOBODY},
+    ],
+    ids=str,
+)
+def test_a_bad_query_is_refused(api: APIClient, query: dict[str, str]) -> None:
+    run = make_run(make_llm())
+    asked = {key: str(run.pk) if value == "itself" else value for key, value in query.items()}
+
+    answer = api.get(f"{URL}/{run.pk}/comparison", asked)
+
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, list(query))
+
+
+def test_the_runs_needed_follow_from_the_stored_variation(api: APIClient) -> None:
+    llm = make_llm()
+    for n in range(3):
+        fill(make_run(llm, seed=n, status="completed"), llm, 1.0 + n, n=20)
+
+    body = api.get(f"{URL}/runs-needed", {"model_id": str(llm.pk), "effect": "0.05"}).json()
+
+    assert body["based_on"] == {"runs": 3, "values": 60}
+    assert body["spread"] == pytest.approx(0.05, rel=0.3)
+    assert 10 < body["runs_needed"] < 40
+    assert [one["runs"] for one in body["detectable"]] == [5, 10, 20, 50, 100]
+    effects = [one["effect"] for one in body["detectable"]]
+    assert effects == sorted(effects, reverse=True)
+
+
+def test_without_stored_values_the_runs_needed_are_unknown(api: APIClient) -> None:
+    llm = make_llm()
+
+    assert api.get(f"{URL}/runs-needed", {"model_id": str(llm.pk)}).json() == {
+        "model_id": str(llm.pk),
+        "metric": "ttft_ms",
+        "effect": 0.1,
+        "power": 0.8,
+        "spread": None,
+        "based_on": {"runs": 0, "values": 0},
+        "runs_needed": None,
+        "fewest_runs": 4,
+        "detectable": [],
+    }
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"model_id": "x"},
+        {"model_id": NOBODY},
+        {"metric": "speed"},
+        {"effect": "0"},
+        {"effect": "nan"},
+        {"power": "1"},
+    ],
+    ids=str,
+)
+def test_a_bad_wish_is_refused(api: APIClient, query: dict[str, str]) -> None:
+    known = {"model_id": str(make_llm().pk)} if query and "model_id" not in query else {}
+
+    answer = api.get(f"{URL}/runs-needed", {**known, **query})
+
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, list(query or ["model_id"]))

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from benchmarks import plots
+from benchmarks.models import BenchmarkRun
+from benchmarks.plots import Sample
+from models_app.packs import prompt_hash
+from models_app.prompts import PROMPT_PACKS
+from tests.benchmarks.test_comparison_api import fill
+from tests.benchmarks.wire import make_bad
+from tests.make import make_llm, make_run
+
+pytestmark = pytest.mark.django_db
+URL = "/api/v1/benchmarks"
+PROMPT = PROMPT_PACKS["health_check"].prompt
+
+
+class Links(HTMLParser):
+    """Everything a browser would load or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        loads = [value for name, value in attrs if name in ("src", "href", "action")]
+        handlers = [name for name, _ in attrs if name.startswith("on")]
+        self.found += [*map(str, loads), *handlers, *([tag] if tag in ("script", "link") else [])]
+
+
+def make_reported_run() -> BenchmarkRun:
+    quick, slow = make_llm(custom_name="quick"), make_llm(custom_name="<b>slow & co</b>")
+    run = make_run(quick, slow, status="completed", num_runs=12, slo={"ttft_ms": 120})
+    fill(run, quick, 1.0, started_at=timezone.now())
+    fill(run, slow, 1.5, n=11, started_at=timezone.now())
+    make_bad(run, slow, started_at=timezone.now())
+    return run
+
+
+def test_a_report_is_one_page_that_loads_nothing(api: APIClient) -> None:
+    response = api.get(f"{URL}/{make_reported_run().pk}/report")
+
+    text = response.content.decode()
+    links = Links()
+    links.feed(text)
+    assert response["Content-Type"] == "text/html; charset=utf-8"
+    assert links.found == []
+    assert "<b>slow" not in text
+    assert "&lt;b&gt;slow &amp; co" in text
+
+
+def test_a_report_has_three_plots_the_table_and_the_verdicts(api: APIClient) -> None:
+    text = api.get(f"{URL}/{make_reported_run().pk}/report").content.decode()
+
+    drawings = re.findall(r"<svg viewBox.*?</svg>", text, flags=re.S)
+    titles = [ElementTree.fromstring(svg)[0].text for svg in drawings]
+    assert titles == ["Empirical distribution", "Every request", "Timeline"]
+    assert "slower" in text
+    assert "Mann-Whitney" in text
+    assert '"sha256"' in text or "&quot;sha256&quot;" in text
+
+
+@pytest.mark.parametrize("status", ["pending", "failed"])
+def test_a_run_without_results_has_a_report_too(api: APIClient, status: str) -> None:
+    run = make_run(make_llm(), status=status, failure_reason="cancelled")
+
+    response = api.get(f"{URL}/{run.pk}/report")
+
+    assert response.status_code == 200
+    assert b"0 of 3 requests" in response.content
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[5.0], [5.0, 5.0], [0.0, 0.0], [0.001, 90_000.0], [float(n) for n in range(5_000)]],
+    ids=["one", "equal", "zero", "wide", "many"],
+)
+def test_any_values_make_plots_whose_points_lie_inside(values: list[float]) -> None:
+    times = [float(n) for n in range(len(values))]
+    samples = [Sample("a", values, times, [1.0]), Sample("empty", [], [], [])]
+
+    for draw in (plots.ecdf_plot, plots.strip_plot, plots.timeline_plot):
+        svg = ElementTree.fromstring(draw(samples, "ms"))
+        height = float(svg.attrib["viewBox"].split()[3])
+        dots = [e for e in svg.iter() if e.tag.endswith("circle")]
+        assert len(dots) <= plots.MOST_POINTS
+        for dot in dots:
+            assert plots.LEFT <= float(dot.attrib["cx"]) <= plots.WIDTH
+            assert 0 <= float(dot.attrib["cy"]) <= height
+
+
+def test_nothing_to_show_is_no_plot() -> None:
+    for draw in (plots.ecdf_plot, plots.strip_plot, plots.timeline_plot):
+        assert draw([Sample("a", [])], "ms") == ""
+
+
+def test_a_manifest_tells_all_that_makes_a_run(api: APIClient) -> None:
+    llm, other = make_llm(upstream_id="m-1"), make_llm()
+    facts = {"python": "3.11"}
+    run = make_run(llm, other, num_runs=3, seed=7, prompt=PROMPT, facts=facts)
+
+    body = api.get(f"{URL}/{run.pk}/manifest").json()
+
+    assert body["request"] == {
+        "model_ids": [str(llm.pk), str(other.pk)],
+        "name": "Run",
+        "prompt_pack": "health_check",
+        "max_tokens": 200,
+        "num_runs": 3,
+        "concurrency_per_llm": 1,
+        "request_rate": None,
+        "arrivals": "poisson",
+        "cache_busting": True,
+        "model_time_limit_s": None,
+        "run_time_limit_s": None,
+        "slo": {},
+        "seed": 7,
+        "prompt_sha256": prompt_hash(PROMPT),
+    }
+    assert (body["prompt"]["text"], body["client"]) == (PROMPT, facts)
+    assert (body["models"][0]["upstream_id"], body["manifest"]) == ("m-1", 1)
+    places = [run.llm_ids.index(step.llm_id) for step in run.steps()]
+    assert body["order"] == places
+    assert sorted(places) == [0, 0, 0, 1, 1, 1]
+
+
+def test_the_order_of_an_open_loop_has_its_times(api: APIClient) -> None:
+    run = make_run(make_llm(), num_runs=3, request_rate=2.0, prompt=PROMPT)
+
+    order = api.get(f"{URL}/{run.pk}/manifest").json()["order"]
+
+    assert [place for place, _ in order] == [0, 0, 0]
+    assert order == sorted(order)
+
+
+def test_a_manifest_is_an_order_that_makes_the_run_again(api: APIClient) -> None:
+    run = make_run(make_llm(), make_llm(), num_runs=4, seed=7, prompt=PROMPT)
+    request: dict[str, Any] = api.get(f"{URL}/{run.pk}/manifest").json()["request"]
+
+    answer = api.post(URL, request, format="json")
+
+    again = BenchmarkRun.objects.get(pk=answer.json()["id"])
+    assert answer.status_code == 202
+    assert (again.steps(), again.prompt) == (run.steps(), PROMPT)
+
+
+def test_an_order_for_another_prompt_is_refused(api: APIClient) -> None:
+    run = make_run(make_llm(), prompt="Something else.")
+    request = api.get(f"{URL}/{run.pk}/manifest").json()["request"]
+
+    errors = api.post(URL, request, format="json").json()["errors"]
+
+    assert list(errors) == ["prompt_sha256"]
+
+
+def test_rerunning_keeps_order_seed_and_prompt_even_of_a_lost_pack(api: APIClient) -> None:
+    llm = make_llm()
+    run = make_run(llm, seed=7, num_runs=2, prompt="Say it.", prompt_pack="lost", status="failed")
+
+    answer = api.post(f"{URL}/{run.pk}/rerun")
+
+    again = BenchmarkRun.objects.exclude(pk=run.pk).get()
+    assert (answer.status_code, answer.json()["id"]) == (202, str(again.pk))
+    assert (again.seed, again.prompt, again.prompt_pack) == (7, "Say it.", "lost")
+    assert (again.llm_ids, again.status) == ([llm.pk], "pending")
+
+
+def test_rerunning_with_a_disabled_model_is_refused(api: APIClient) -> None:
+    run = make_run(make_llm(enabled_for_benchmark=False))
+
+    answer = api.post(f"{URL}/{run.pk}/rerun")
+
+    assert answer.status_code == 400
+    assert "Not enabled for benchmarks" in answer.json()["detail"]
