@@ -135,7 +135,7 @@ class Matching:
         day, left = _reached([*folded, *recent], day_of, offset)
         start, end = max(self._first_hour, day), min(self._last_hour, day + DAY)
         hours = list(self._sums(CheckRollup.objects.hourly(), start, end, HOUR))
-        edges = [span for span in folded if span.start == self.start or span.end == self.end]
+        edges = [span for span in folded if span.end - span.start < HOUR]
         hours += [span for span in (*edges, *recent) if day_of(span.start) == day]
         hour, left = _reached(hours, hour_of, left)
         return min(self.end, hour + HOUR), left

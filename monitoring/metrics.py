@@ -127,7 +127,8 @@ def _uptimes(labels: Mapping[UUID, Labels], since: datetime) -> dict[UUID, Uptim
 
 
 def _of_rounds(config: MonitoringConfig, now: datetime) -> Iterator[Family]:
-    last = Round.objects.filter(status=Round.Status.COMPLETED).order_by("-finished_at").first()
+    ended = Round.objects.filter(status=Round.Status.COMPLETED, finished_at__isnull=False)
+    last = ended.order_by("-finished_at").first()
     yield _single("monitoring_enabled", "1 if rounds are scheduled.", int(config.enabled))
     yield _single("interval_seconds", "Between scheduled rounds.", config.interval.total_seconds())
     open_rounds = Round.objects.open().count()

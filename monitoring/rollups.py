@@ -134,8 +134,9 @@ def _added(rollup: CheckRollup, checks: Sequence[Row]) -> CheckRollup:
 
 def _count(rollup: CheckRollup, check: Row) -> None:
     setattr(rollup, check.status, getattr(rollup, check.status) + 1)
-    if not check.counts_for_uptime:
-        name = f"excluded_{check.status}"
+    name = f"excluded_{check.status}"
+    # An answer always says something about the provider.
+    if not check.counts_for_uptime and name in COUNTED:
         setattr(rollup, name, getattr(rollup, name) + 1)
     if check.estimated_cost is not None:
         rollup.priced += 1

@@ -55,8 +55,9 @@ class Uptime:
 
     def note(self, status: str, counts_for_uptime: bool, number: int = 1) -> None:
         names = [status] if counts_for_uptime else [status, f"excluded_{status}"]
-        for name in names:
-            setattr(self, name, getattr(self, name) + number)
+        for name in COUNTS:
+            if name in names:
+                setattr(self, name, getattr(self, name) + number)
 
     @property
     def excluded(self) -> int:

@@ -35,8 +35,8 @@ def _check(
             "tps": dice.uniform(10, 90),
             "estimated_cost": Decimal("0.001"),
         }
-    excluded = status == "down" and dice.random() < 0.5
-    values = {"status": status, "counts_for_uptime": not excluded, **figures, **fields}
+    values = {"status": status, **figures, **fields}
+    values["counts_for_uptime"] = values["status"] != "down" or dice.random() < 0.5
     seconds = timedelta(seconds=dice.uniform(0, 50))
     return UptimeCheck(
         round=past, llm=llm, prompt_pack="health_check", created_at=at + seconds, **values

@@ -258,5 +258,6 @@ async def test_under_asgi_an_export_goes_out_chunk_by_chunk(
     await sync_to_async(make_history)()
     answer: Any = await async_client.get(f"{EXPORT}?format=csv", HTTP_HOST="localhost")
     chunks = [chunk async for chunk in answer]
+    await sync_to_async(answer.close)()
     assert len(chunks) == 3
     assert len(csv_rows(b"".join(chunks).decode())) == 3
