@@ -12,19 +12,20 @@ from models_app.calibration import described, latest
 
 
 class ScenarioOutput(serializers.Serializer[Any]):
-    """Errors are this installation's figure minus the simulator's."""
+    """Errors are those of the time to first token against the simulator's true write times."""
 
     streams = serializers.IntegerField(help_text="At the same time.")
     tokens_per_chunk = serializers.IntegerField()
     kind = serializers.CharField(help_text="plain, reasoning or stall")
     n = serializers.IntegerField(help_text="Streams compared.")
-    bias_ms = serializers.FloatField(allow_null=True, help_text="Median error of the TTFT.")
+    bias_ms = serializers.FloatField(allow_null=True, help_text="Median error.")
     spread_ms = serializers.FloatField(
         allow_null=True, help_text="Half the width of the middle 90 % of the errors."
     )
     p99_ms = serializers.FloatField(allow_null=True, help_text="99 % of the errors are smaller.")
-    arrival_p99_ms = serializers.FloatField(
-        allow_null=True, help_text="The same for the stamp of the first content alone."
+    server_p99_ms = serializers.FloatField(
+        allow_null=True,
+        help_text="The same against the simulator's own view, which leaves the way to it out.",
     )
     tpot_error = serializers.FloatField(allow_null=True, help_text="A share: 0.01 is 1 %.")
     are_tokens_exact = serializers.BooleanField()

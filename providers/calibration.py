@@ -84,11 +84,13 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one scenario showed. Errors are ours minus the simulator's, in ms.
+    """What one scenario showed.
 
-    ``bias_ms`` is the median error of the TTFT, ``spread_ms`` half the width of its middle 90 %,
-    ``p99_ms`` the 99th percentile of its size; ``arrival_p99_ms`` that of the first stamp alone.
-    None where nothing could be compared.
+    The error of a TTFT is the stamp of the first content minus its true write time, plus the time
+    that sending the request took. ``bias_ms`` is its median, ``spread_ms`` half the width of its
+    middle 90 %, ``p99_ms`` the 99th percentile of its size. ``server_p99_ms`` is that of our TTFT
+    against the simulator's own view, which begins when it has read the request. None where
+    nothing could be compared.
     """
 
     streams: int
@@ -98,7 +100,7 @@ class Finding:
     bias_ms: float | None
     spread_ms: float | None
     p99_ms: float | None
-    arrival_p99_ms: float | None
+    server_p99_ms: float | None
     tpot_error: float | None
     are_tokens_exact: bool
     cpu_ms_per_1000_tokens: float | None
@@ -224,8 +226,8 @@ def _finding(
     good = [one for one in outcomes if one.ok and one.measurement is not None]
     pairs = [(one.measurement, truths.get(one.request_id or "")) for one in good]
     known = [(m, t) for m, t in pairs if m is not None and t is not None and t.is_certain]
-    errors = [(m.ttft_ms or 0.0) - (t.first_ns - t.read_ns) / 1e6 for m, t in known]
-    arrivals = [abs((m.first_ns or 0) - t.first_ns) / 1e6 for m, t in known]
+    errors = [_error_ms(m, t) for m, t in known]
+    apart = [abs((m.ttft_ms or 0.0) - (t.first_ns - t.read_ns) / 1e6) for m, t in known]
     tokens = sum(m.output_tokens or 0 for m, _ in pairs if m is not None)
     return Finding(
         streams=scenario.streams,
@@ -235,7 +237,7 @@ def _finding(
         bias_ms=median(errors) if errors else None,
         spread_ms=(quantile(errors, 0.95) - quantile(errors, 0.05)) / 2 if errors else None,
         p99_ms=quantile([abs(error) for error in errors], 0.99) if errors else None,
-        arrival_p99_ms=quantile(arrivals, 0.99) if arrivals else None,
+        server_p99_ms=quantile(apart, 0.99) if apart else None,
         tpot_error=_tpot_error(known),
         are_tokens_exact=all(m.output_tokens == scenario.tokens for m, _ in pairs if m),
         cpu_ms_per_1000_tokens=cpu_s * 1e6 / tokens if tokens else None,
@@ -244,6 +246,11 @@ def _finding(
         left_out=len(good) - len(known),
         failed=len(outcomes) - len(good),
     )
+
+
+def _error_ms(seen: Measurement, truth: Truth) -> float:
+    sending_ns = (seen.sent_ns or seen.send_ns) - seen.send_ns
+    return ((seen.first_ns or 0) - truth.first_ns + sending_ns) / 1e6
 
 
 def _tpot_error(known: list[tuple[Measurement, Truth]]) -> float | None:

@@ -9,10 +9,10 @@ from models_app.calibration import store
 from models_app.models import Calibration
 from providers.calibration import FULL, QUICK, Finding, calibrate
 
-COLUMNS = "{:>7} {:>12} {:>10} {:>6} {:>8} {:>8} {:>8} {:>9} {:>11} {:>7}"
+COLUMNS = "{:>7} {:>12} {:>10} {:>6} {:>8} {:>8} {:>8} {:>10} {:>9} {:>11} {:>7}"
 TITLES = (
-    *("streams", "tokens/chunk", "kind", "n", "bias ms", "± ms", "p99 ms", "TPOT off"),
-    *("CPU-ms/1000", "lagged"),
+    *("streams", "tokens/chunk", "kind", "n", "bias ms", "± ms", "p99 ms", "server p99"),
+    *("TPOT off", "CPU-ms/1000", "lagged"),
 )
 
 
@@ -40,6 +40,7 @@ class Command(BaseCommand):
             _shown(found.bias_ms),
             _shown(found.spread_ms),
             _shown(found.p99_ms),
+            _shown(found.server_p99_ms),
             "-" if found.tpot_error is None else f"{found.tpot_error:+.3%}",
             _shown(found.cpu_ms_per_1000_tokens, 1),
             found.lagged,
