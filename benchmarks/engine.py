@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from providers.measurement import now_ns
@@ -225,7 +225,7 @@ async def warm_up(
         await _stop(started)
 
 
-async def _stop(started: Sequence[asyncio.Future[T]]) -> None:
+async def _stop(started: Sequence[asyncio.Future[Any]]) -> None:
     for future in started:
         future.cancel()
     await asyncio.gather(*started, return_exceptions=True)

@@ -20,7 +20,7 @@ METRICS = ("ttft_ms", "total_latency_ms", "tps")
 LOOK_BACK = 4
 
 
-def judge_run(run_id: object) -> None:
+def judge_run(run_id: UUID | str) -> None:
     """Does nothing for a run that is not of a schedule, has not completed or has been judged."""
     run = BenchmarkRun.objects.unjudged().select_related("schedule").filter(pk=run_id).first()
     if run is None:

@@ -64,7 +64,7 @@ class BenchmarkViewSet(GenericViewSet[BenchmarkRun]):
 
     @extend_schema(responses=RunDetail)
     def retrieve(self, request: Request, pk: UUID) -> HttpResponse:
-        run = self.get_object()
+        run: Any = self.get_object()
         head = JSONRenderer().render(RunOutput(run).data)
         made = archive.encoded(run, run.result_count)
         parts = (head[:-1], b',"results":', made.results, b',"statistics":', made.statistics, b"}")
@@ -82,7 +82,7 @@ class BenchmarkViewSet(GenericViewSet[BenchmarkRun]):
     @action(detail=True)
     def results(self, request: Request, pk: UUID) -> HttpResponse:
         asked = queries.read(ResultQuery, request)
-        run = self.get_object()
+        run: Any = self.get_object()
         count: int = run.result_count
         if asked["limit"] >= count and not asked["offset"] and "model_id" not in asked:
             made = archive.encoded(run, count)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser, JSONParser
 
 MAX_DEPTH = 32
 
@@ -29,7 +29,7 @@ class StrictJSONParser(JSONParser):
             raise ParseError(f"The body is not valid JSON: {exc}") from exc
 
 
-class JSONLinesParser(JSONParser):
+class JSONLinesParser(BaseParser):
     """One JSON value on each line; empty lines are left out."""
 
     media_type = "application/x-ndjson"
@@ -39,7 +39,7 @@ class JSONLinesParser(JSONParser):
         stream: IO[Any],
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
-    ) -> list[Any]:
+    ) -> Any:
         try:
             lines = stream.read().decode("utf-8").split("\n")
         except ValueError as exc:

@@ -11,8 +11,9 @@ UNKNOWN = "-"
 
 
 @register.simple_tag
-def figure(value: float | None) -> str:
-    if value is None or value == "":
+def figure(value: float | str | None) -> str:
+    # A template gives the empty text for a member of what is itself unknown.
+    if value is None or isinstance(value, str):
         return UNKNOWN
     if value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"

@@ -60,7 +60,9 @@ class Command(BaseCommand):
         run = _ordered(options)
         # On a terminal every line of a log would tear the table.
         logging.getLogger("benchmarks").setLevel(logging.ERROR)
-        board = Board(run.llm_names(), run.num_runs, self.stderr._out)  # type: ignore[attr-defined]
+        # The wrapper ends every text with a line break, which a table in place cannot use.
+        terminal: Any = self.stderr
+        board = Board(run.llm_names(), run.num_runs, terminal._out)
         _carry(run, board)
         run.refresh_from_db()
         self._tell(run, board, options)
