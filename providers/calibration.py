@@ -249,7 +249,8 @@ def _finding(
 
 
 def _error_ms(seen: Measurement, truth: Truth) -> float:
-    sending_ns = (seen.sent_ns or seen.send_ns) - seen.send_ns
+    left_ns = min(seen.sent_ns or seen.send_ns, truth.read_ns)  # the latest that it can have left
+    sending_ns = left_ns - seen.send_ns
     return ((seen.first_ns or 0) - truth.first_ns + sending_ns) / 1e6
 
 
