@@ -200,7 +200,7 @@ class SettingsOutput(serializers.Serializer[Any]):
     heartbeat_every_s = serializers.IntegerField()
     heartbeat_tried_at = serializers.DateTimeField(allow_null=True)
     heartbeat_ok_at = serializers.DateTimeField(allow_null=True)
-    heartbeat_error = serializers.CharField(allow_null=True)
+    heartbeat_error = serializers.CharField()
 
     def get_heartbeat_url(self, row: AlertSettings) -> str | None:
         try:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.apps import apps
+from django.utils import timezone
 from rest_framework.test import APIClient
 
+from alerts.models import AlertSettings, Silence
+from tests.alerts.storing import make_channel
 from tests.make import make_account, make_alert, make_llm, make_rule
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +46,16 @@ WRITES: list[tuple[str, str, list[str]]] = [
     ("post", "/api/v1/benchmarks", ["model_ids", "prompt_pack", "max_tokens", "num_runs"]),
     ("post", "/api/v1/alerts/rules", ["name", "rule_type", "target_model_id", "threshold_config"]),
     ("patch", "/api/v1/alerts/rules/{rule}", ["name", "enabled", "notify_in_app"]),
+    ("post", "/api/v1/alerts/rules/replay", ["rule_type", "target_model_id", "threshold_config"]),
+    ("patch", "/api/v1/alerts/rules/{rule}", ["webhook_url", "remind_every_minutes"]),
+    ("patch", "/api/v1/alerts/rules/{rule}", ["channel_ids"]),
+    ("post", "/api/v1/alerts/channels", ["kind", "name", "config", "enabled", "rule_ids"]),
+    ("patch", "/api/v1/alerts/channels/{channel}", ["name", "config", "enabled", "all_rules"]),
+    ("post", "/api/v1/alerts/silences", ["name", "model_id", "weekdays", "start_time"]),
+    ("patch", "/api/v1/alerts/silences/{silence}", ["name", "ends_at", "duration_minutes"]),
+    ("patch", "/api/v1/alerts/settings", ["heartbeat_url", "heartbeat_every_s"]),
+    ("post", "/api/v1/alerts/acknowledge", ["ids", "filter", "note"]),
+    ("patch", "/api/v1/alerts/{alert}/acknowledge", ["note"]),
 ]
 # What a field does accept among WRONG_VALUES, and is therefore no mistake.
 ACCEPTED: dict[str, list[Any]] = {
@@ -56,6 +70,19 @@ ACCEPTED: dict[str, list[Any]] = {
     "max_tokens": [1],
     "target_model_id": [None],
     "threshold_config": [None, {}],
+    "webhook_url": [None],
+    "remind_every_minutes": [None, 1],
+    "channel_ids": [[]],
+    "rule_ids": [[]],
+    "config": [{}],
+    "all_rules": [True],
+    "model_id": [None],
+    "weekdays": [[]],
+    "start_time": [None],
+    "ends_at": [None],
+    "duration_minutes": [None, 1],
+    "heartbeat_url": [None],
+    "filter": [{}],
 }
 
 
@@ -63,8 +90,12 @@ ACCEPTED: dict[str, list[Any]] = {
 def places() -> dict[str, str]:
     llm = make_llm()
     rule = make_rule()
-    make_alert(rule)
-    return {"llm": str(llm.pk), "account": str(llm.account_id), "rule": str(rule.pk)}
+    alert = make_alert(rule)
+    silence = Silence.objects.create(name="Always", ends_at=timezone.now() + timedelta(days=1))
+    AlertSettings.load()
+    rows = {"rule": rule, "alert": alert, "channel": make_channel(), "silence": silence}
+    found = {name: str(row.pk) for name, row in rows.items()}
+    return {"llm": str(llm.pk), "account": str(llm.account_id), **found}
 
 
 @pytest.fixture
@@ -134,6 +165,11 @@ def accepted(field: str) -> list[Any]:
         "/api/v1/benchmarks/{id}/results",
         "/api/v1/benchmarks/{id}/export",
         "/api/v1/alerts/rules/{id}",
+        "/api/v1/alerts/channels/{id}",
+        "/api/v1/alerts/deliveries/{id}",
+        "/api/v1/alerts/silences/{id}",
+        "/api/v1/alerts/{id}/events",
+        "/api/v1/alerts/{id}",
         "/api/v1/monitoring/runs/{id}",
         "/api/v1/nothing/here",
         "/api/v1/providers/",
@@ -172,6 +208,11 @@ def test_what_does_not_exist_is_a_404_in_json(api: APIClient, url: str) -> None:
         "alerts?acknowledged=perhaps",
         "alerts?rule_id=1",
         "alerts/recent?limit=51",
+        "alerts?state=half-open",
+        "alerts/incidents?state=odd",
+        "alerts/incidents?since=x",
+        "alerts/deliveries?status=lost",
+        "alerts/channels?limit=501",
         "alerts/recent?limit=0",
     ],
 )
