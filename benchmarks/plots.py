@@ -170,8 +170,8 @@ def _grid_up(axis: Axis, say: Callable[[float], str]) -> Iterator[str]:
 
 
 def _even(low: float, high: float) -> list[float]:
-    """About five round numbers between the two."""
-    rough = (high - low) / 5 or 1.0
+    """About seven round numbers between the two."""
+    rough = (high - low) / 7 or 1.0
     size = 10 ** math.floor(math.log10(rough))
     step = next(size * k for k in (1, 2, 5, 10) if size * k >= rough)
     first = math.ceil(low / step)

@@ -42,6 +42,16 @@ class PackId(Text):
         return pack_id
 
 
+class PromptText(Text):
+    """Kept to the blank, but never blank altogether."""
+
+    def to_internal_value(self, data: Any) -> str:
+        prompt = super().to_internal_value(data)
+        if not prompt.strip():
+            self.fail("blank")
+        return prompt
+
+
 class PromptPackOutput(serializers.Serializer[Any]):
     id = serializers.CharField()
     name = serializers.CharField()
@@ -62,7 +72,7 @@ class PackChanges(Input):
     read_only_names = ("id", "built_in")
 
     name = Text(max_length=255, required=False)
-    prompt = Text(max_length=MAX_PROMPT, required=False, trim_whitespace=False)
+    prompt = PromptText(max_length=MAX_PROMPT, required=False, trim_whitespace=False)
     expected_tokens = Whole(min_value=1, max_value=MAX_EXPECTED_TOKENS, required=False)
 
 
@@ -73,7 +83,7 @@ class PackInput(Input):
 
     id = PackId(max_length=64)
     name = Text(max_length=255, required=False)
-    prompt = Text(max_length=MAX_PROMPT, required=False, trim_whitespace=False)
+    prompt = PromptText(max_length=MAX_PROMPT, required=False, trim_whitespace=False)
     expected_tokens = Whole(min_value=1, max_value=MAX_EXPECTED_TOKENS, required=False)
     synthetic = Synthetic(required=False)
 

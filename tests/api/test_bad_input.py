@@ -10,10 +10,13 @@ from uuid import uuid4
 
 import pytest
 from django.apps import apps
+from django.db.models import Model
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from alerts.models import AlertSettings, Silence
+from benchmarks.models import BenchmarkSchedule
+from models_app.models import OwnPromptPack
 from tests.alerts.storing import make_channel
 from tests.make import make_account, make_alert, make_llm, make_rule
 
@@ -44,6 +47,11 @@ WRITES: list[tuple[str, str, list[str]]] = [
     ("patch", "/api/v1/models/{llm}", ["custom_name", "enabled_for_monitoring"]),
     ("patch", "/api/v1/monitoring/config", ["interval_minutes", "prompt_pack", "enabled"]),
     ("post", "/api/v1/benchmarks", ["model_ids", "prompt_pack", "max_tokens", "num_runs"]),
+    ("post", "/api/v1/benchmarks", ["concurrency_per_llm", "arrivals", "cache_busting", "slo"]),
+    ("post", "/api/v1/benchmarks/schedules", ["model_ids", "name", "cron", "every_hours"]),
+    ("patch", "/api/v1/benchmarks/schedules/{schedule}", ["cron", "every_hours", "enabled"]),
+    ("post", "/api/v1/monitoring/prompt-packs", ["id", "name", "prompt", "expected_tokens"]),
+    ("patch", "/api/v1/monitoring/prompt-packs/{pack}", ["name", "prompt", "expected_tokens"]),
     ("post", "/api/v1/alerts/rules", ["name", "rule_type", "target_model_id", "threshold_config"]),
     ("patch", "/api/v1/alerts/rules/{rule}", ["name", "enabled", "notify_in_app"]),
     ("post", "/api/v1/alerts/rules/replay", ["rule_type", "target_model_id", "threshold_config"]),
@@ -67,6 +75,13 @@ ACCEPTED: dict[str, list[Any]] = {
     "notify_in_app": [True],
     "interval_minutes": [1],
     "num_runs": [1],
+    "concurrency_per_llm": [1],
+    "cache_busting": [True],
+    "slo": [{}],
+    "cron": [None],
+    "every_hours": [None, 1],
+    "expected_tokens": [1],
+    "prompt": ["x" * 10_001],
     "max_tokens": [1],
     "target_model_id": [None],
     "threshold_config": [None, {}],
@@ -93,9 +108,12 @@ def places() -> dict[str, str]:
     alert = make_alert(rule)
     silence = Silence.objects.create(name="Always", ends_at=timezone.now() + timedelta(days=1))
     AlertSettings.load()
-    rows = {"rule": rule, "alert": alert, "channel": make_channel(), "silence": silence}
+    schedule = BenchmarkSchedule.make([llm], name="x", prompt_pack="reasoning", every_hours=1)
+    OwnPromptPack.objects.create(id="own", name="Own", prompt="Say it.", expected_tokens=5)
+    rows: dict[str, Model] = {"rule": rule, "alert": alert, "channel": make_channel()}
+    rows |= {"silence": silence, "schedule": schedule}
     found = {name: str(row.pk) for name, row in rows.items()}
-    return {"llm": str(llm.pk), "account": str(llm.account_id), **found}
+    return {"llm": str(llm.pk), "account": str(llm.account_id), "pack": "own", **found}
 
 
 @pytest.fixture
@@ -164,6 +182,11 @@ def accepted(field: str) -> list[Any]:
         "/api/v1/benchmarks/{id}",
         "/api/v1/benchmarks/{id}/results",
         "/api/v1/benchmarks/{id}/export",
+        "/api/v1/benchmarks/{id}/comparison",
+        "/api/v1/benchmarks/{id}/report",
+        "/api/v1/benchmarks/{id}/manifest",
+        "/api/v1/benchmarks/schedules/{id}",
+        "/api/v1/monitoring/prompt-packs/{id}",
         "/api/v1/alerts/rules/{id}",
         "/api/v1/alerts/channels/{id}",
         "/api/v1/alerts/deliveries/{id}",
@@ -205,6 +228,8 @@ def test_what_does_not_exist_is_a_404_in_json(api: APIClient, url: str) -> None:
         "benchmarks?page=0",
         "benchmarks?per_page=101",
         "benchmarks?status=odd",
+        "benchmarks/schedules?limit=201",
+        "benchmarks/runs-needed",
         "alerts?acknowledged=perhaps",
         "alerts?rule_id=1",
         "alerts/recent?limit=51",

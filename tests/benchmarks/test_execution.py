@@ -13,7 +13,9 @@ from django.utils import timezone
 from arguslm.api.leases import LEASE, LeaseLost
 from benchmarks import execution, tasks
 from benchmarks.models import BenchmarkRun, RunEnded
+from benchmarks.probing import mark
 from benchmarks.signals import run_finished
+from models_app.probe import probe
 from providers.simulator import Simulator
 from tests.benchmarks.wire import make_good, make_simulated_llm
 from tests.make import make_llm, make_run
@@ -305,3 +307,130 @@ def test_a_worker_has_three_seats(simulator: Simulator) -> None:
         assert BenchmarkRun.objects.get(pk=runs[3].pk).status == "pending"
         for run in BenchmarkRun.objects.open():
             run.cancel()
+
+
+@pytest.fixture
+def prompts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the probe was asked to send; it sends it all the same."""
+    sent: list[str] = []
+
+    async def noted(target: Any, pack: Any, **options: Any) -> Any:
+        sent.append(options["mark"] + pack.prompt)
+        return await probe(target, pack, **options)
+
+    monkeypatch.setattr("benchmarks.probing.probe", noted)
+    return sent
+
+
+def test_every_prompt_has_a_mark_of_its_own_in_front(
+    simulator: Simulator, prompts: list[str]
+) -> None:
+    llm = make_simulated_llm(simulator)
+    run = make_run(llm, num_runs=3, prompt="Say it.")
+
+    tasks.execute(str(run.pk))
+
+    assert prompts == [f"{mark(run.pk, llm.pk, iteration)}Say it." for iteration in (0, 1, 2, 3)]
+    assert len(set(prompts)) == 4
+    assert {len(prompt) for prompt in prompts} == {len("[0123456789ab] Say it.")}
+
+
+def test_without_cache_busting_the_prompt_is_sent_as_it_is(
+    simulator: Simulator, prompts: list[str]
+) -> None:
+    llm = make_simulated_llm(simulator)
+    run = make_run(llm, num_runs=2, prompt="Say it.", cache_busting=False)
+
+    tasks.execute(str(run.pk))
+
+    assert prompts == ["Say it."] * 3
+
+
+def test_an_open_loop_counts_response_times_from_its_timetable(simulator: Simulator) -> None:
+    llm = make_simulated_llm(simulator, "sim:ttft=150,gap=1,tokens=5")
+    llm.account.concurrency_limit = 1
+    llm.account.save()
+    run = make_run(llm, num_runs=5, request_rate=100.0, arrivals="constant")
+
+    tasks.execute(str(run.pk))
+
+    rows: list[Any] = list(run.results.order_by("iteration"))
+    assert [row.error for row in rows] == [None] * 5
+    # One at a time against a hundred a second: each waits for all before it.
+    assert rows[-1].queue_wait_ms > 500
+    assert rows[-1].response_ms == pytest.approx(
+        rows[-1].queue_wait_ms + rows[-1].total_latency_ms, abs=20
+    )
+    assert max(row.ttft_ms for row in rows) < 250
+
+
+def test_concurrency_keeps_so_many_requests_to_one_model_in_flight(simulator: Simulator) -> None:
+    name = "sim:ttft=60,gap=1,tokens=4"
+    run = make_run(make_simulated_llm(simulator, name), num_runs=12, concurrency_per_llm=6)
+    began = time.monotonic()
+
+    tasks.execute(str(run.pk))
+
+    assert time.monotonic() - began < 12 * 0.06
+    assert run.results.filter(error=None).count() == 12
+
+
+def test_a_model_that_used_up_its_time_is_asked_no_more(simulator: Simulator) -> None:
+    slow = make_simulated_llm(simulator, "sim:ttft=600,gap=1,tokens=2")
+    quick = make_simulated_llm(simulator)
+    run = make_run(slow, quick, num_runs=4, model_time_limit_s=1)
+
+    tasks.execute(str(run.pk))
+
+    run.refresh_from_db()
+    assert run.status == "completed"
+    assert run.results.filter(llm=slow).count() == 2
+    assert run.results.filter(llm=quick).count() == 4
+
+
+def test_a_resumed_run_remembers_the_time_that_its_models_took(simulator: Simulator) -> None:
+    past = timezone.now() - timedelta(seconds=1)
+    llm = make_simulated_llm(simulator)
+    run = make_run(llm, num_runs=5, status="running", model_time_limit_s=3, lease_expires_at=past)
+    make_good(run, llm, started_at=past - timedelta(seconds=4), created_at=past)
+
+    tasks.execute(str(run.pk))
+
+    run.refresh_from_db()
+    assert (run.status, run.results.count()) == ("completed", 1)
+
+
+def test_a_run_that_reached_its_time_limit_fails_and_keeps_its_results(
+    simulator: Simulator,
+) -> None:
+    run = make_run(
+        make_simulated_llm(simulator, "sim:ttft=500,gap=1,tokens=2"),
+        num_runs=9,
+        run_time_limit_s=2,
+    )
+
+    tasks.execute(str(run.pk))
+
+    run.refresh_from_db()
+    assert run.status == "failed"
+    done = run.results.count()
+    assert 1 <= done <= 3
+    assert run.failure_reason == f"Its time limit of 2 s was reached after {done} of 9 requests."
+
+
+def test_a_run_notes_what_measured_it(simulator: Simulator) -> None:
+    run = make_run(make_simulated_llm(simulator), num_runs=1)
+
+    tasks.execute(str(run.pk))
+
+    run.refresh_from_db()
+    assert set(run.facts) == {
+        "python",
+        "platform",
+        "event_loop",
+        "packages",
+        "calibrated_bias_ms",
+    }
+    result: Any = run.results.get()
+    assert result.answer_estimate > 0
+    assert result.started_at < result.created_at
