@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db.models import F, Sum
 
+from models_app.models import LLM
 from monitoring.hours import DAY, HOUR, day_of, hour_of, next_whole
 from monitoring.models import CheckRollup, UptimeCheck, UptimeCheckQuerySet
 from monitoring.models.rollups import CheckRollupQuerySet
@@ -126,7 +127,10 @@ class Matching:
             rows = rows.filter(llm=self.llm_id)
         if self.status is not None:
             rows = rows.filter(status=self.status)
-        return rows.filter(llm__enabled_for_monitoring=True) if self.enabled_only else rows
+        # An exclusion leads no database away from the index that has the order of the list; a
+        # join or an inclusion would have it sort all checks first.
+        others = LLM.objects.filter(enabled_for_monitoring=False).order_by()
+        return rows.exclude(llm__in=others.values("pk")) if self.enabled_only else rows
 
     def _place(self, folded: list[Span], offset: int) -> tuple[datetime, int]:
         """Where to begin: checks before this moment, and how many of them to pass over."""

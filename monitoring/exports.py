@@ -11,12 +11,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, FloatField, IntegerField, TextField, Value
-from django.db.models.functions import Cast, Coalesce, NullIf
+from django.db.models import F, FloatField, IntegerField, TextField
+from django.db.models.functions import Cast
 
 from arguslm.api.exports import cell
+from models_app.models import LLM, LLMQuerySet
 from monitoring.models import UptimeCheckQuerySet
 
 COLUMNS = (
@@ -48,10 +50,9 @@ COLUMNS = (
     "run_id",
     "id",
 )
-# Where a column comes from, if not from the field of its name.
+# Where a column comes from, if not from the field of its name. What is cast comes as the database's
+# own text or number: no converter touches it.
 SOURCES: dict[str, Any] = {
-    "model_name": Coalesce(NullIf("llm__custom_name", Value("")), "llm__upstream_id"),
-    "provider": F("llm__account__provider_type"),
     "latency_ms": F("total_latency_ms"),
     "timestamp": Cast("created_at", TextField()),
     "estimated_cost": Cast("estimated_cost", FloatField()),
@@ -60,11 +61,15 @@ SOURCES: dict[str, Any] = {
     "run_id": Cast("round_id", TextField()),
     "id": Cast("id", TextField()),
 }
-BLOCK = 2000
+# The first two columns belong to the LLM; the others are read, these of them by name.
+OF_LLM = 2
+READ = COLUMNS[OF_LLM:]
+MODEL = READ.index("model_id")
 TIMESTAMP, COUNTS = COLUMNS.index("timestamp"), COLUMNS.index("counts_for_uptime")
 IDS = tuple(COLUMNS.index(name) for name in ("model_id", "run_id", "id"))
 # Texts that were not chosen by us or checked against a list.
-FOREIGN = tuple(COLUMNS.index(name) for name in ("model_name", "error"))
+NAME, ERROR = COLUMNS.index("model_name"), COLUMNS.index("error")
+BLOCK = 2000
 Row = list[Any]
 
 
@@ -74,9 +79,9 @@ def csv_blocks(checks: UptimeCheckQuerySet) -> Iterator[bytes]:
     writer.writerow(COLUMNS)
     for rows in _blocks(checks):
         for row in rows:
-            for place in FOREIGN:
-                if row[place] is not None:
-                    row[place] = cell(row[place])
+            row[NAME] = cell(row[NAME])
+            if row[ERROR] is not None:
+                row[ERROR] = cell(row[ERROR])
         writer.writerows(rows)
         yield out.getvalue().encode()
         out.seek(0)
@@ -101,13 +106,36 @@ BLOCKS: dict[str, Callable[[UptimeCheckQuerySet], Iterator[bytes]]] = {
 }
 
 
-def _blocks(checks: UptimeCheckQuerySet) -> Iterator[Sequence[Row]]:
+class _Names(dict[str, tuple[str, str]]):
+    """Name and provider type of each LLM, by its identifier as the database writes it.
+
+    Looked up here and not joined: a database that joins may sort all checks before the first goes
+    out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.update(self._read(LLM.objects.all()))
+
+    def __missing__(self, told: str) -> tuple[str, str]:
+        self.update(self._read(LLM.objects.filter(pk=UUID(told))))
+        return self.setdefault(told, ("", ""))
+
+    def _read(self, llms: LLMQuerySet) -> Iterator[tuple[str, tuple[str, str]]]:
+        names = llms.order_by().values_list(
+            Cast("id", TextField()), "custom_name", "upstream_id", "account__provider_type"
+        )
+        for told, custom_name, upstream_id, provider_type in names:
+            yield told, (custom_name or upstream_id, provider_type)
+
+
+def _blocks(checks: UptimeCheckQuerySet) -> Iterator[list[Row]]:
     """Rows in the order of COLUMNS, newest first."""
-    # What is cast comes as the database's own text or number: no converter touches it.
-    sources = [SOURCES.get(name, F(name)) for name in COLUMNS]
+    names = _Names()
+    sources = [SOURCES.get(name, F(name)) for name in READ]
     rows = checks.order_by("-created_at", "-id").values_list(*sources).iterator(chunk_size=BLOCK)
     is_sqlite = connection.vendor == "sqlite"
-    while block := [list(row) for row in islice(rows, BLOCK)]:
+    while block := [[*names[row[MODEL]], *row] for row in islice(rows, BLOCK)]:
         _finish(block, "+00:00" if is_sqlite else ":00")
         if is_sqlite:
             _write_ids(block)

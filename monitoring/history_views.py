@@ -46,7 +46,7 @@ class UptimeViewSet(GenericViewSet[UptimeCheck]):
         query = queries.read(CheckQuery, request)
         page = {"limit": query["limit"], "offset": query["offset"]}
         rows, total = _matching(query).page(**page)
-        found = rows.select_related("llm__account")
+        found = _with_llms(list(rows))
         return Response(CheckList({"items": found, "total": total, **page}).data)
 
     @extend_schema(
@@ -62,6 +62,14 @@ class UptimeViewSet(GenericViewSet[UptimeCheck]):
         kind = query["format"]
         blocks = BLOCKS[kind](_matching(query).rows())
         return download_blocks(blocks, kind=kind, name="uptime_history")
+
+
+def _with_llms(checks: list[UptimeCheck]) -> list[UptimeCheck]:
+    llms = LLM.objects.select_related("account").in_bulk({check.llm_id for check in checks})
+    found = [check for check in checks if check.llm_id in llms]
+    for check in found:
+        check.llm = llms[check.llm_id]
+    return found
 
 
 def _matching(query: dict[str, Any]) -> Matching:

@@ -126,8 +126,11 @@ def _add_folded(found: dict[UUID, Summary], windows: list[Window], now: datetime
 
 def _add_recent(found: dict[UUID, Summary], now: datetime) -> None:
     """Checks that the rollups do not hold yet, sorted into the same whole hours and days."""
-    for window in WINDOWS:
-        rows = not_rolled_up().filter(llm__in=found, created_at__gte=window.since(now))
-        counted = rows.values_list("llm", "status", "counts_for_uptime").annotate(n=Count("pk"))
-        for llm_id, status, counts, number in counted:
-            found[llm_id].windows[window.name].note(status, counts, number)
+    rows = not_rolled_up().filter(llm__in=found).values_list("llm", "status", "counts_for_uptime")
+    counts: dict[str, Any] = {
+        f"n_{window.name}": Count("pk", filter=Q(created_at__gte=window.since(now)))
+        for window in WINDOWS
+    }
+    for llm_id, status, counts_for_uptime, *numbers in rows.annotate(**counts):
+        for window, number in zip(WINDOWS, numbers, strict=True):
+            found[llm_id].windows[window.name].note(status, counts_for_uptime, number)
