@@ -32,6 +32,7 @@ ROUNDS_AT_ONCE = 20
 # Rounds that ended longer ago are history: nobody is woken for them.
 NEWS_FOR = timedelta(days=7)
 NOT_DOWN = ~Q(status=UptimeCheck.Status.DOWN)
+SLOW = Q(llm__alerts__scope__startswith="perf:") | Q(llm__alerts__scope__startswith="bench:")
 
 
 def evaluate_waiting() -> int:
@@ -52,7 +53,7 @@ def has_news(round: Round) -> bool:
     if done.withheld and checks.count() != done.checks_seen:
         return True
     back = checks.filter(NOT_DOWN, llm__alerts__resolved_at=None, llm__alerts__isnull=False)
-    return back.exclude(llm__alerts__scope__startswith="perf:").exists()
+    return back.exclude(SLOW).exists()
 
 
 def evaluate_round(round_id: UUID) -> bool:
@@ -88,7 +89,7 @@ def _judge(round: Round, done: RoundEvaluation) -> None:
         facts = _facts_so_far(seen, judged, held_back, known)
         _note(done, seen, judged, held_back)
     evaluation = evaluate(rules, facts, known)
-    alerts = _write(evaluation.states, known, round)
+    alerts = write_states(evaluation.states, known, round)
     occasion = Occasion(facts.llms, round, is_part=not done.is_final)
     outbox.write(evaluation.events, alerts, occasion)
     if any(event.kind != "seen" for event in evaluation.events):
@@ -124,8 +125,8 @@ def _note(
     done.withheld = len(held_back)
 
 
-def _write(
-    states: Sequence[AlertState], known: Sequence[AlertState], round: Round
+def write_states(
+    states: Sequence[AlertState], known: Sequence[AlertState], round: Round | None
 ) -> dict[tuple[UUID, str], UUID]:
     """Saves the states; the rows of the new alerts by rule and scope."""
     _update(states, {state.alert_id: state.occurrences for state in known}, round)
@@ -135,7 +136,7 @@ def _write(
     return {(row.rule_key, row.scope): row.pk for row in new}
 
 
-def _row(state: AlertState, rule: AlertRule, round: Round) -> Alert:
+def _row(state: AlertState, rule: AlertRule, round: Round | None) -> Alert:
     return Alert(
         rule=rule,
         rule_key=rule.pk,
@@ -157,7 +158,7 @@ Moved = tuple[datetime, datetime | None, str, int, datetime | None, int]
 
 
 def _update(
-    states: Sequence[AlertState], occurrences: Mapping[UUID | None, int], round: Round
+    states: Sequence[AlertState], occurrences: Mapping[UUID | None, int], round: Round | None
 ) -> None:
     """One UPDATE for all alerts that went the same way; message and cause never change."""
     groups: dict[Moved, list[UUID]] = defaultdict(list)
@@ -181,7 +182,7 @@ def _moved(state: AlertState, times: int) -> Moved:
     )
 
 
-def _move(ids: list[UUID], moved: Moved, round: Round) -> None:
+def _move(ids: list[UUID], moved: Moved, round: Round | None) -> None:
     last_seen_at, resolved_at, reason, reopened, reopened_at, times = moved
     rows = Alert.objects.filter(pk__in=ids)
     # Nobody owns a relapse yet. Otherwise an acknowledgement given meanwhile stays.

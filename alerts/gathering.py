@@ -28,7 +28,9 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def rules() -> list[Rule]:
-    return [rule_of(row) for row in AlertRule.objects.order_by("created_at", "id")]
+    """Those that judge rounds."""
+    rows = AlertRule.objects.exclude(rule_type=AlertRule.Type.BENCHMARK_REGRESSION)
+    return [rule_of(row) for row in rows.order_by("created_at", "id")]
 
 
 def rule_of(row: AlertRule) -> Rule:
@@ -46,13 +48,13 @@ def rule_of(row: AlertRule) -> Rule:
 def states(now: datetime) -> list[AlertState]:
     """Every alert that is open, may reopen or is still flapping."""
     recent = Q(resolved_at__gte=now - RELAPSE_WITHIN)
-    rows = Alert.objects.judged().filter(
+    rows = Alert.objects.of_rounds().filter(
         Q(resolved_at=None) | recent | Q(reopened__gte=FLAPPING_FROM)
     )
-    return [_state(row) for row in rows]
+    return [state_of(row) for row in rows]
 
 
-def _state(row: Alert) -> AlertState:
+def state_of(row: Alert) -> AlertState:
     return AlertState(
         rule_id=row.rule_key,
         scope=row.scope,

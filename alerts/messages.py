@@ -74,6 +74,10 @@ def slow(label: str, since: datetime, figures: str) -> str:
     return f"{label} is slow since {when(since)}: {figures}."
 
 
+def regressed(label: str, schedule: str, figures: str) -> str:
+    return f"{label} got slower in the benchmark {schedule}: {figures}."
+
+
 def offline(since: datetime, providers: int) -> str:
     return (
         f"The monitor itself has no network since {when(since)}: "

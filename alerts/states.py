@@ -37,6 +37,8 @@ class ResolveReason(StrEnum):
     RULE_DISABLED = "rule_disabled"
     RULE_CHANGED = "rule_changed"
     RULE_DELETED = "rule_deleted"
+    SCHEDULE_ENDED = "schedule_ended"
+    BASELINE_CHANGED = "baseline_changed"
     CHANNEL_RESTORED = "channel_restored"
     CHANNEL_DELETED = "channel_deleted"
 

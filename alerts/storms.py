@@ -111,7 +111,7 @@ def topic_of(event: Event) -> Topic:
         return Topic.REMINDER
     if not event.is_open:
         return Topic.RECOVERED
-    return Topic.SLOW if event.scope.startswith("perf:") else Topic.DOWN
+    return Topic.SLOW if event.scope.startswith(("perf:", "bench:")) else Topic.DOWN
 
 
 class _Storm:

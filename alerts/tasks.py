@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from alerts import delivery, heartbeat, pace, reminders
+from alerts import delivery, heartbeat, pace, regressions, reminders
 from alerts.evaluation import evaluate_waiting
 from alerts.models import AlertSettings
 from arguslm.api.work import send
@@ -30,6 +30,7 @@ def ping_heartbeat() -> None:
 def chores() -> None:
     """What may wait a few seconds: reminders, and the baselines of performance rules."""
     reminders.tell_again()
+    regressions.withdraw_orphans()
     pace.learn()
 
 

@@ -6,14 +6,17 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from benchmarks.models import (
     BenchmarkResult,
     BenchmarkRun,
     BenchmarkRunQuerySet,
+    BenchmarkSchedule,
     BenchmarkTarget,
     RunEnded,
+    ScheduleTarget,
 )
 
 
@@ -60,11 +63,13 @@ class BenchmarkRunAdmin(History, admin.ModelAdmin[BenchmarkRun]):
         "failure_reason",
         "progress",
         "results_link",
-        "prompt_pack",
-        "max_tokens",
-        "num_runs",
+        "report_link",
+        *BenchmarkRun.SETTINGS,
         "seed",
         "triggered_by",
+        "schedule",
+        "verdicts",
+        "facts",
         "created_at",
         "started_at",
         "completed_at",
@@ -98,6 +103,10 @@ class BenchmarkRunAdmin(History, admin.ModelAdmin[BenchmarkRun]):
     def results_link(self, run: BenchmarkRun) -> str:
         address = reverse("admin:benchmarks_benchmarkresult_changelist")
         return format_html('<a href="{}?run__id__exact={}">Show them</a>', address, run.pk)
+
+    @admin.display(description="Report")
+    def report_link(self, run: BenchmarkRun) -> str:
+        return format_html('<a href="/api/v1/benchmarks/{}/report">Open it</a>', run.pk)
 
     @admin.action(description="Cancel the selected runs", permissions=["cancel"])
     def cancel_runs(self, request: HttpRequest, runs: QuerySet[BenchmarkRun]) -> None:
@@ -141,3 +150,61 @@ class BenchmarkResultAdmin(History, admin.ModelAdmin[BenchmarkResult]):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         return lookup == "run__id__exact" or super().lookup_allowed(lookup, value, request)
+
+
+class ScheduleTargetInline(admin.TabularInline[ScheduleTarget, BenchmarkSchedule]):
+    model = ScheduleTarget
+    fields = ["position", "llm"]
+    autocomplete_fields = ["llm"]
+    extra = 1
+    verbose_name_plural = "LLMs"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ScheduleTarget]:
+        return super().get_queryset(request).select_related("llm")
+
+
+@admin.register(BenchmarkSchedule)
+class BenchmarkScheduleAdmin(admin.ModelAdmin[BenchmarkSchedule]):
+    list_display = ["name", "enabled", "cron", "every_hours", "prompt_pack", "next_due_at"]
+    list_filter = ["enabled", "prompt_pack"]
+    search_fields = ["name", "llms__upstream_id", "llms__custom_name"]
+    readonly_fields = ["id", "next_due_at", "last_note", "baseline_from", "created_at"]
+    fields = [
+        "name",
+        "enabled",
+        "cron",
+        "every_hours",
+        "baseline_runs",
+        *BenchmarkSchedule.SETTINGS,
+        *readonly_fields,
+    ]
+    inlines = [ScheduleTargetInline]
+    actions = ["enable", "disable", "rebase"]
+
+    def save_model(
+        self, request: HttpRequest, obj: BenchmarkSchedule, form: Any, change: bool
+    ) -> None:
+        if not change or {"cron", "every_hours", "enabled"} & set(form.changed_data):
+            obj.next_due_at = obj.first_slot(timezone.now())
+        super().save_model(request, obj, form, change)
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, schedules: QuerySet[BenchmarkSchedule]) -> None:
+        self._switch(request, schedules, enabled=True)
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable(self, request: HttpRequest, schedules: QuerySet[BenchmarkSchedule]) -> None:
+        self._switch(request, schedules, enabled=False)
+
+    @admin.action(description="Take the present level as the usual one", permissions=["change"])
+    def rebase(self, request: HttpRequest, schedules: QuerySet[BenchmarkSchedule]) -> None:
+        for schedule in schedules:
+            schedule.rebase()
+        self.message_user(request, f"Rebased: {len(schedules)}.", messages.SUCCESS)
+
+    def _switch(
+        self, request: HttpRequest, schedules: QuerySet[BenchmarkSchedule], *, enabled: bool
+    ) -> None:
+        for schedule in schedules:
+            schedule.change(None, enabled=enabled)
+        self.message_user(request, f"Changed: {len(schedules)}.", messages.SUCCESS)

@@ -24,6 +24,7 @@ class AlertRule(models.Model):
         SPECIFIC_MODEL_DOWN = "specific_model_down"
         MODEL_UNAVAILABLE_EVERYWHERE = "model_unavailable_everywhere"
         PERFORMANCE_DEGRADATION = "performance_degradation"
+        BENCHMARK_REGRESSION = "benchmark_regression"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=255)
@@ -89,8 +90,12 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         return self.filter(in_app=True, acknowledged=False)
 
     def judged(self) -> AlertQuerySet:
-        """Without the notices about channels, which no round decides on."""
+        """Without the notices about channels, which no rule decides on."""
         return self.exclude(rule_type=NOTICE_TYPE)
+
+    def of_rounds(self) -> AlertQuerySet:
+        """Those that a monitoring round decides on; regressions wait for the next benchmark."""
+        return self.judged().exclude(rule_type=AlertRule.Type.BENCHMARK_REGRESSION)
 
     @transaction.atomic
     def close(self, reason: ResolveReason, now: datetime | None = None) -> int:

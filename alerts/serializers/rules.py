@@ -220,6 +220,11 @@ class ReplayInput(Input):
     target_model_name = Text(max_length=255, required=False, allow_null=True)
     threshold_config = Document(required=False, allow_null=True)
 
+    def validate_rule_type(self, kind: str) -> str:
+        if kind == AlertRule.Type.BENCHMARK_REGRESSION:
+            raise serializers.ValidationError("Only rules about checks can be replayed.")
+        return kind
+
     def validate_target_model_id(self, value: UUID | None) -> LLM | None:
         return existing_llm(value)
 

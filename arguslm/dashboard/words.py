@@ -57,4 +57,8 @@ RULE_TYPES: dict[str, tuple[str, str]] = {
         "Slower than usual",
         "An alert when a model is clearly slower than its own history, or than a fixed limit.",
     ),
+    AlertRule.Type.BENCHMARK_REGRESSION: (
+        "Slower in a benchmark",
+        "An alert when a run of a benchmark schedule is slower than the runs before it.",
+    ),
 }

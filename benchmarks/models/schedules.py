@@ -4,19 +4,25 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from arguslm.api.ids import new_id
-from benchmarks.cron import next_of_cron, next_of_hours
+from benchmarks.cron import is_cron, next_of_cron, next_of_hours
 from benchmarks.models.runs import MAX_OPEN_RUNS, BenchmarkRun
 from benchmarks.models.settings import RunSettings
 from models_app.models import LLM
 
 MAX_HOURS = 31 * 24
 MAX_BASELINE_RUNS = 50
+
+
+def cron_text(text: str) -> None:
+    if not is_cron(text):
+        raise ValidationError("Must be five cron fields, for example '0 3 * * mon-fri'.")
 
 
 class BenchmarkScheduleQuerySet(models.QuerySet["BenchmarkSchedule"]):
@@ -30,7 +36,9 @@ class BenchmarkSchedule(RunSettings):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=255)
     enabled = models.BooleanField(default=True)
-    cron = models.CharField(max_length=100, blank=True, help_text="Five fields, in UTC.")
+    cron = models.CharField(
+        max_length=100, blank=True, validators=[cron_text], help_text="Five fields, in UTC."
+    )
     every_hours = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_HOURS)]
     )
@@ -63,6 +71,10 @@ class BenchmarkSchedule(RunSettings):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        if bool(self.cron) == bool(self.every_hours):
+            raise ValidationError("Give either a cron expression or every so many hours.")
 
     @classmethod
     def make(cls, llms: Sequence[LLM], **fields: Any) -> BenchmarkSchedule:
