@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from benchmarks.models import BenchmarkRun
+from benchmarks.models import BenchmarkRun, BenchmarkSchedule
 from tests.benchmarks.wire import make_bad, make_good
 from tests.make import make_llm, make_run
 
@@ -85,3 +85,68 @@ def test_an_ended_run_is_deleted_with_its_results_and_a_running_one_is_not(
 
     assert refused.status_code == 403
     assert list(BenchmarkRun.objects.all()) == [active]
+
+
+SCHEDULES = "/admin/benchmarks/benchmarkschedule/"
+
+
+def schedule_form(**fields: str) -> dict[str, str]:
+    rows = {"TOTAL_FORMS": "1", "INITIAL_FORMS": "0", "MIN_NUM_FORMS": "0", "MAX_NUM_FORMS": "9"}
+    return {
+        "name": "Nightly",
+        "enabled": "on",
+        "baseline_runs": "7",
+        "prompt_pack": "reasoning",
+        "max_tokens": "200",
+        "num_runs": "5",
+        "concurrency_per_llm": "1",
+        "arrivals": "poisson",
+        "cache_busting": "on",
+        "slo": "{}",
+        **{f"targets-{name}": value for name, value in rows.items()},
+        "targets-0-position": "0",
+        **fields,
+    }
+
+
+def test_a_schedule_is_made_switched_off_and_rebased(admin_client: Client) -> None:
+    llm = make_llm()
+
+    form = schedule_form(cron="0 3 * * *", **{"targets-0-llm": str(llm.pk)})
+    assert admin_client.post(f"{SCHEDULES}add/", form).status_code == 302
+
+    schedule = BenchmarkSchedule.objects.get()
+    assert schedule.llm_ids == [llm.pk]
+    assert schedule.next_due_at is not None
+    for name in ("disable", "rebase"):
+        asked = {"action": name, "_selected_action": [str(schedule.pk)]}
+        admin_client.post(SCHEDULES, asked)
+    schedule.refresh_from_db()
+    assert (schedule.enabled, schedule.next_due_at) == (False, None)
+    assert schedule.baseline_from is not None
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"cron": "soon"}, {"cron": "0 3 * * *", "every_hours": "5"}], ids=str
+)
+def test_a_schedule_without_a_rhythm_is_refused(
+    admin_client: Client, fields: dict[str, str]
+) -> None:
+    form = schedule_form(**{"targets-0-llm": str(make_llm().pk)}, **fields)
+
+    assert admin_client.post(f"{SCHEDULES}add/", form).status_code == 200
+    assert not BenchmarkSchedule.objects.exists()
+
+
+def test_a_list_of_schedules_costs_the_same_however_long(
+    admin_client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    admin_client.get(SCHEDULES)
+    for number in range(4):
+        BenchmarkSchedule.make([make_llm()], name=f"{number}", prompt_pack="x", every_hours=1)
+
+    with django_assert_num_queries(6):
+        page = admin_client.get(SCHEDULES).content.decode()
+    pk = BenchmarkSchedule.objects.all()[0].pk
+    assert "every hours" in page.lower()
+    assert admin_client.get(f"{SCHEDULES}{pk}/change/").status_code == 200
