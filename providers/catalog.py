@@ -12,7 +12,9 @@ from typing import Any, Literal
 from providers.regions import REGIONS
 
 Protocol = Literal["openai", "anthropic", "bedrock", "vertex", "azure_openai", "other"]
-FieldKind = Literal["secret", "text", "url", "host_label", "path_part", "headers", "seconds"]
+FieldKind = Literal[
+    "secret", "text", "url", "host_label", "path_part", "headers", "seconds", "key_file"
+]
 
 # Exactly the providers of tests/providers/test_conformance.py; a test there compares the two.
 TESTED: frozenset[str] = frozenset(
@@ -44,6 +46,7 @@ class ProviderSpec:
     rule of ``providers.endpoints`` for a base URL that the account gives. ``auth`` says how the
     key travels: ``bearer``, ``optional_bearer``, ``access_token`` (a short-lived bearer),
     ``api-key`` and ``x-api-key`` (headers of that name); others belong to unsupported providers.
+    ``key_instead`` names the fields that together take the place of the API key.
     """
 
     id: str
@@ -63,6 +66,7 @@ class ProviderSpec:
     requires_base_url: bool = False
     region_options: tuple[tuple[str, str], ...] = ()
     extra_fields: tuple[str, ...] = ()
+    key_instead: tuple[str, ...] = ()
     notes: str = ""
     unsupported_reason: str | None = None
 
@@ -94,7 +98,7 @@ class ProviderSpec:
 
     @property
     def credential_fields(self) -> tuple[CredentialField, ...]:
-        names = [*self.extra_fields]
+        names = [*self.extra_fields, *self.key_instead, *OPTIONAL_WITH.get(self.key_instead, ())]
         if self.region_options:
             names.insert(0, "region")
         return (
@@ -112,6 +116,8 @@ class ProviderSpec:
         )
 
     def _own_field(self, name: str) -> CredentialField:
+        if name in SIGNING_KINDS:
+            return CredentialField(name, FIELD_LABELS[name], SIGNING_KINDS[name], secret=True)
         in_template = name in self.template_parts
         kind: FieldKind = "path_part" if in_template or name == "api_version" else "text"
         if name in HOST_LABELS:
@@ -152,7 +158,19 @@ FIELD_LABELS = {
     "endpoint": "Endpoint name",
     "tenant": "Tenant",
     "deployment": "Deployment",
+    "aws_access_key_id": "IAM access key id (instead of the bearer token)",
+    "aws_secret_access_key": "IAM secret access key",
+    "aws_session_token": "Session token of temporary IAM keys",
+    "service_account_json": "Service account key file, JSON (instead of the access token)",
 }
+SIGNING_KINDS: dict[str, FieldKind] = {
+    "aws_access_key_id": "secret",
+    "aws_secret_access_key": "secret",
+    "aws_session_token": "secret",
+    "service_account_json": "key_file",
+}
+AWS_KEYS = ("aws_access_key_id", "aws_secret_access_key")
+OPTIONAL_WITH: dict[tuple[str, ...], tuple[str, ...]] = {AWS_KEYS: ("aws_session_token",)}
 COMMON_FIELDS = (
     CredentialField("headers", "Extra headers", "headers", secret=True),
     CredentialField("connect_timeout_s", "Connect timeout in seconds", "seconds"),
@@ -172,6 +190,7 @@ def _spec(provider_id: str, row: Mapping[str, Any]) -> ProviderSpec:
         region_options=REGIONS[own.pop("regions")] if "regions" in own else (),
         extra_fields=tuple(own.pop("fields", ())),
         known_models=tuple(own.pop("known_models", ())),
+        key_instead=tuple(own.pop("key_instead", ())),
         unsupported_reason=own.pop("reason", None),
         **own,
     )

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from urllib.parse import quote
 
 from providers.addresses import address_fault, parse_address
-from providers.catalog import CATALOG, CredentialField, ProviderSpec
+from providers.catalog import AWS_KEYS, CATALOG, SIGNING_KINDS, CredentialField, ProviderSpec
 from providers.field_faults import field_fault, host_label_fault
 
 Errors = dict[str, list[str]]
@@ -60,6 +60,10 @@ def _field_errors(spec: ProviderSpec, credentials: Mapping[Any, Any]) -> Errors:
     present = {name for sent, name in names.items() if name and not _is_blank(credentials[sent])}
     for field in _missing(spec, present):
         errors.setdefault(field.name, []).append(_needed(spec, field))
+    if "api_key" in present and present.intersection(spec.key_instead):
+        errors.setdefault("api_key", []).append(
+            f"Give either api_key or {' and '.join(spec.key_instead)}, not both."
+        )
     return errors
 
 
@@ -87,11 +91,12 @@ def _shown(sent: object) -> str:
 
 def _missing(spec: ProviderSpec, present: set[str]) -> list[CredentialField]:
     waived = spec.template_parts if "base_url" in present and not _always(spec) else frozenset()
-    return [
-        field
-        for field in spec.credential_fields
-        if field.required and field.name not in present and field.name not in waived
-    ]
+    needed = {field.name for field in spec.credential_fields if field.required} - waived
+    if present.intersection(spec.key_instead):
+        # A signature names the region even where the address does not.
+        regional = {"region"} if spec.key_instead == AWS_KEYS else set()
+        needed = (needed - {"api_key"}) | set(spec.key_instead) | regional
+    return [field for field in spec.credential_fields if field.name in needed - present]
 
 
 def _always(spec: ProviderSpec) -> bool:
@@ -100,6 +105,8 @@ def _always(spec: ProviderSpec) -> bool:
 
 
 def _needed(spec: ProviderSpec, field: CredentialField) -> str:
+    if field.name == "api_key" and spec.key_instead:
+        return f"{spec.label} needs api_key, or {' and '.join(spec.key_instead)}."
     example = spec.default_base_url if field.kind == "url" else None
     return f"{spec.label} needs {field.name}" + (f", for example {example}." if example else ".")
 
@@ -203,7 +210,7 @@ def _shown_region(value: object) -> str | None:
     return text if text and not host_label_fault(text) else None
 
 
-SECRET_FIELDS = ("api_key", "headers")
+SECRET_FIELDS = ("api_key", "headers", *SIGNING_KINDS)
 
 
 def merge(provider_type: object, old: object, patch: object) -> tuple[dict[str, Any], Errors]:

@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 
 from providers.adapters.endpoint import Endpoint, TokenParam
 from providers.adapters.endpoint import Protocol as WireProtocol
+from providers.adapters.signing import Signing
+from providers.adapters.signing_aws import AwsKeys
+from providers.adapters.signing_google import ServiceAccount
 from providers.addresses import Address, parse_address
 from providers.catalog import CATALOG, ProviderSpec
 from providers.credentials import canonical, credential_errors
@@ -54,7 +57,21 @@ def resolve(provider_type: str, credentials: Mapping[str, Any]) -> Endpoint:
         token_param=target.token_param or spec.token_param,
         models_url=target.models_url or _models_url(spec, fields),
         known_models=spec.known_models,
+        signing=_signing(fields),
         **_timeouts(fields),
+    )
+
+
+def _signing(fields: Mapping[str, Any]) -> Signing | None:
+    if "service_account_json" in fields:
+        return ServiceAccount.of(fields["service_account_json"])
+    if "aws_access_key_id" not in fields:
+        return None
+    return AwsKeys(
+        fields["region"],
+        fields["aws_access_key_id"],
+        fields["aws_secret_access_key"],
+        fields.get("aws_session_token"),
     )
 
 

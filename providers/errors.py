@@ -101,7 +101,7 @@ _SECRET_PARAMETER = re.compile(
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=*-]{6,}")
 _KNOWN_KEY = re.compile(
-    r"\b(?:sk|pk|rk|gsk|xai|hf|pplx|r8|nvapi|fw|csk|AIza|AKIA|ABSK)[-_A-Za-z0-9*.…]{8,}"
+    r"\b(?:sk|pk|rk|gsk|xai|hf|pplx|r8|nvapi|fw|csk|AIza|AKIA|ASIA|ABSK|ya29)[-_A-Za-z0-9*.…]{8,}"
 )
 # A provider that masks what it echoes keeps the ends: "sk-ab***yz", "sk-a...9f2c".
 _MASKED = re.compile(r"[A-Za-z0-9_-]{2,}(?:\*{2,}|\.{3,}|…+|•{2,}|[xX]{4,})[A-Za-z0-9_-]{0,12}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from providers.adapters.signing_google import ServiceAccount
 from providers.addresses import address_fault
 from providers.catalog import CredentialField, FieldKind
 
@@ -62,12 +63,21 @@ def _path_part_fault(text: str) -> str | None:
     return None
 
 
+def _key_file_fault(text: str) -> str | None:
+    try:
+        ServiceAccount.of(text)
+    except ValueError as exc:
+        return str(exc)
+    return None
+
+
 TEXT_FAULTS: dict[FieldKind, Callable[[str], str | None]] = {
     "secret": _secret_fault,
     "text": _line_fault,
     "url": address_fault,
     "host_label": host_label_fault,
     "path_part": _path_part_fault,
+    "key_file": _key_file_fault,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from providers.adapters.signing import Signer
     from providers.wire.transport import ArgusTransport, Parcel
 
 CLIENT_LIMIT = 256
@@ -51,6 +52,7 @@ class Client:
     http: httpx2.AsyncClient
     transport: httpx2.AsyncBaseTransport
     identity: str
+    has_signer: bool = False
     leases: int = 0
     is_retired: bool = False
     built: OrderedDict[Hashable, tuple[Parcel, bytes]] = field(default_factory=OrderedDict)
@@ -60,7 +62,8 @@ class Client:
         from providers.wire.transport import ArgusTransport, pack
 
         is_small = len(request.content) <= BUILT_BYTES_LIMIT
-        if isinstance(self.transport, ArgusTransport) and is_small and not _is_unique(request):
+        is_same = not (self.has_signer or "idempotency-key" in request.headers)
+        if isinstance(self.transport, ArgusTransport) and is_small and is_same:
             self.built[key] = pack(request), mark.encode()
             if len(self.built) > BUILT_LIMIT:
                 self.built.popitem(last=False)
@@ -91,10 +94,6 @@ class Client:
             if len(self.shown) < SHOWN_LIMIT and len(text) <= NAME_LIMIT:
                 self.shown[text] = known
         return known
-
-
-def _is_unique(request: httpx2.Request) -> bool:
-    return "idempotency-key" in request.headers
 
 
 class ClientPool:
@@ -190,21 +189,35 @@ class ClientPool:
             transport = self._transport_factory(self._tls)
         else:
             transport = make_transport(self._tls, self._proxy)
+        before: list[Any] = [_hand_over_trace]
+        if endpoint.signing is not None:
+            before.append(_signed_by(endpoint.signing.signer(), transport))
         http = httpx2.AsyncClient(
             transport=transport,
             trust_env=False,
             follow_redirects=False,
             headers={"Accept-Encoding": "identity"},
-            event_hooks={"request": [_hand_over_trace], "response": [refuse_failed_status]},
+            event_hooks={"request": before, "response": [refuse_failed_status]},
         )
         sdk = WIRES[endpoint.protocol].connect(endpoint, http)
-        return Client(sdk, http, transport, endpoint.identity)
+        return Client(
+            sdk, http, transport, endpoint.identity, has_signer=endpoint.signing is not None
+        )
 
     def _check_loop(self) -> None:
         loop = asyncio.get_running_loop()
         if self._loop not in (None, loop):
             raise RuntimeError("a client pool serves one event loop only")
         self._loop = loop
+
+
+def _signed_by(
+    signer: Signer, transport: httpx2.AsyncBaseTransport
+) -> Callable[[httpx2.Request], Awaitable[None]]:
+    async def sign(request: httpx2.Request) -> None:
+        await signer.sign(request, transport)
+
+    return sign
 
 
 async def _hand_over_trace(request: httpx2.Request) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from providers.adapters.signing import Signing
 
 Protocol = Literal["openai", "anthropic"]
 TokenParam = Literal["max_tokens", "max_completion_tokens"]
@@ -45,6 +48,7 @@ class Endpoint:
     identity: str = ""
     models_url: str | None = None
     known_models: tuple[str, ...] = ()
+    signing: Signing | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         return f"Endpoint({self.provider_type!r}, {self.protocol!r}, {self.host!r})"
@@ -74,6 +78,7 @@ class Endpoint:
         """Everything a provider could echo that must not be shown."""
         values = [self.api_key or "", *self.query.values()]
         values += [v for name, v in self.headers.items() if name.lower() not in PUBLIC_HEADERS]
+        values += self.signing.secrets if self.signing else ()
         bare = [value.split(" ", 1)[-1] for value in values]
         return tuple({value for value in [*values, *bare] if len(value) >= 6})
 
@@ -94,6 +99,7 @@ class Endpoint:
             self.api_key,
             tuple(sorted(self.headers.items())),
             tuple(sorted(self.query.items())),
+            self.signing,
         )
 
 

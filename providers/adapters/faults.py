@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from providers.adapters.endpoint import Endpoint, Unsendable
 from providers.adapters.refusals import Refused
-from providers.errors import ErrorClass, Failure, sanitise
+from providers.errors import ErrorClass, ExchangeFailed, Failure, sanitise
 
 _BAD_KEY = re.compile(r"(?i)api_key_invalid|api key not valid|(?:invalid|incorrect) api key")
 _NO_MONEY = re.compile(
@@ -131,6 +131,8 @@ def of_exception(error: Exception, endpoint: Endpoint, *, has_answered: bool) ->
     chain = list(causes(error))
     if refused := next((e for e in chain if isinstance(e, Refused)), None):
         return of_refusal(refused, endpoint)
+    if known := next((e for e in chain if isinstance(e, ExchangeFailed)), None):
+        return known.failure
     if has_answered:
         return _of_cut_stream(chain, endpoint)
     return _of_no_connection(chain, endpoint) or _of_no_answer(chain, endpoint)
