@@ -121,9 +121,9 @@ def test_a_schedule_is_made_switched_off_and_rebased(admin_client: Client) -> No
     for name in ("disable", "rebase"):
         asked = {"action": name, "_selected_action": [str(schedule.pk)]}
         admin_client.post(SCHEDULES, asked)
-    schedule.refresh_from_db()
-    assert (schedule.enabled, schedule.next_due_at) == (False, None)
-    assert schedule.baseline_from is not None
+    changed = BenchmarkSchedule.objects.get()
+    assert (changed.enabled, changed.next_due_at) == (False, None)
+    assert changed.baseline_from is not None
 
 
 @pytest.mark.parametrize(
