@@ -36,11 +36,10 @@ class OpenAIDecoder:
             return [_unreadable(event)]
         if event.name == "error" or chunk.get("error"):
             return [StreamError(error_message(chunk))]
-        return [
-            *_names(chunk),
-            *(found for choice in _choices(chunk) for found in _choice(choice)),
-            *_usage(chunk),
-        ]
+        found = _names(chunk)
+        for choice in _choices(chunk):
+            found += _choice(choice)
+        return found + _usage(chunk)
 
 
 def _unreadable(event: SseEvent) -> Event:
@@ -95,12 +94,11 @@ def _part(part: dict[str, Any]) -> list[Event]:
 
 
 def _tool_calls(delta: dict[str, Any]) -> list[Event]:
+    if not (delta.get("tool_calls") or delta.get("function_call")):
+        return []
     calls = delta.get("tool_calls")
-    functions = (
-        [mapping(mapping(call).get("function")) for call in calls or []]
-        if (isinstance(calls, list))
-        else []
-    )
+    listed = calls if isinstance(calls, list) else []
+    functions = [mapping(mapping(call).get("function")) for call in listed]
     functions.append(mapping(delta.get("function_call")))
     texts = [text_of(f.get("name")) + text_of(f.get("arguments")) for f in functions]
     return [ToolCall(text) for text in texts if text]

@@ -25,6 +25,7 @@ from providers.adapters.stencil import Stencil, stencil_of
 from providers.measurement import Chunk, TokenCounts, TokenSource, Trace
 from providers.tokens import estimate_tokens
 
+_TEXTS = (Content, Reasoning, ToolCall)
 TEXT_LIMIT = 20_000
 HEAD_LIMIT = 4_096
 INFLATED_LIMIT = 64 * 1024 * 1024
@@ -217,7 +218,7 @@ class Reading:
                 self.is_done = True
 
     def _add_chunk(self, at_ns: int, found: list[Event]) -> None:
-        texts = [one for one in found if isinstance(one, Content | Reasoning | ToolCall)]
+        texts = [one for one in found if isinstance(one, _TEXTS)]
         if texts:
             chars = sum(len(one.text) for one in texts)
             is_answer = any(not isinstance(one, Reasoning) for one in texts)
