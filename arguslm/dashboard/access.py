@@ -45,7 +45,7 @@ def operator_page(view: View[P]) -> View[P]:
     safe = require_safe(conditional_page(cache_control(private=True, no_cache=True)(view)))
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not may_enter(request):
             return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
         if request.user.is_authenticated:

@@ -110,14 +110,10 @@ def overview(search: str, now: datetime) -> Overview:
 
 
 def _rows(search: str, rounds: Sequence[Round], old: datetime, now: datetime) -> list[ModelRow]:
-    newest = UptimeCheck.objects.filter(llm=OuterRef("pk")).order_by("-created_at", "-id")
-    llms = list(
-        _listed(search)
-        .annotate(last_check=Subquery(newest.values("pk")[:1]))
-        .order_by("account__created_at", "account_id", "upstream_id")[: MAX_ROWS + 1]
-    )
-    last = UptimeCheck.objects.in_bulk([llm.last_check for llm in llms if llm.last_check])
+    places = ("account__created_at", "account_id", "upstream_id")
+    llms = list(_listed(search).order_by(*places)[: MAX_ROWS + 1])
     ids = [llm.pk for llm in llms]
+    last = _last_checks(ids)
     beats, uptimes = _beats(ids, rounds), _uptimes(ids, now - UPTIME_WINDOW)
     return [
         ModelRow(
@@ -128,8 +124,17 @@ def _rows(search: str, rounds: Sequence[Round], old: datetime, now: datetime) ->
             is_old=check is not None and check.created_at < old,
         )
         for llm in llms
-        for check in [last.get(llm.last_check)]
+        for check in [last.get(llm.pk)]
     ]
+
+
+def _last_checks(llm_ids: list[UUID]) -> dict[UUID, UptimeCheck]:
+    """One look into the index for each LLM, in one query."""
+    own = UptimeCheck.objects.filter(llm=OuterRef("pk")).order_by("-created_at", "-id")
+    newest = (
+        LLM.objects.filter(pk__in=llm_ids).order_by().values(newest=Subquery(own.values("pk")[:1]))
+    )
+    return {check.llm_id: check for check in UptimeCheck.objects.filter(pk__in=newest)}
 
 
 def _listed(search: str) -> LLMQuerySet:
@@ -166,8 +171,9 @@ def uptime_counts(among: Q = EVERY) -> dict[str, Count]:
 
 def _uptimes(llm_ids: list[UUID], since: datetime) -> dict[UUID, Uptime]:
     checks = UptimeCheck.objects.filter(llm__in=llm_ids, created_at__gte=since).order_by()
-    rows = checks.values("llm").annotate(**uptime_counts())
-    return {row.pop("llm"): Uptime(**row) for row in rows}
+    counts = uptime_counts()
+    rows = checks.values("llm").annotate(**counts).values_list("llm", *counts)
+    return {llm_id: Uptime(*figures) for llm_id, *figures in rows}
 
 
 def _monitoring(config: MonitoringConfig, rounds: Sequence[Round]) -> Monitoring:

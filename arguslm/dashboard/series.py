@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -112,7 +113,7 @@ def _buckets(checks: UptimeCheckQuerySet, width_s: int) -> list[dict[str, Any]]:
     return [_bucket(row, width_s) for row in rows]
 
 
-def _bucket(row: dict[str, Any], width_s: int) -> dict[str, Any]:
+def _bucket(row: Mapping[str, Any], width_s: int) -> dict[str, Any]:
     spans = {
         name: [row[f"{name}_min"], row[f"{name}_max"]]
         for name in METRICS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import floor
+from typing import Literal
 
 from django import template
 from django.utils.html import format_html
@@ -19,13 +20,24 @@ register = template.Library()
 UNKNOWN = "–"  # noqa: RUF001 - an en dash is meant
 
 
+# A template reads a field of a row that is not there as "".
+Absent = Literal[""] | None
+
+
 @register.filter
-def figure(value: float | None) -> str:
+def figure(value: float | Absent) -> str:
     """Three digits that matter: 3.41, 34.1, 341, 3,412."""
-    if value is None:
+    if value is None or value == "":
         return UNKNOWN
     size = abs(value)
     return f"{value:,.{2 if size < 10 else 1 if size < 100 else 0}f}"
+
+
+@register.filter
+def give_or_take(uncertainty_ms: float | Absent) -> str:
+    if uncertainty_ms is None or uncertainty_ms == "":
+        return ""
+    return f"±{uncertainty_ms:,.{1 if uncertainty_ms < 10 else 0}f}"
 
 
 @register.filter
@@ -78,9 +90,9 @@ def reason(code: str) -> str:
 
 
 @register.simple_tag
-def moment(at: datetime | None, missing: str = UNKNOWN) -> SafeString | str:
+def moment(at: datetime | Absent, missing: str = UNKNOWN) -> SafeString | str:
     """The exact time; the page's script shows how long ago it was."""
-    if at is None:
+    if at is None or at == "":
         return missing
     utc = at.astimezone(UTC)
     exact = f"{utc:%Y-%m-%d %H:%M:%S} UTC"

@@ -25,7 +25,7 @@ async function load() {
 
 function draw() {
   // A plot that is being read is not replaced under the reader's hands.
-  if (!host || !series || host.matches(":focus-within")) return;
+  if (!host?.clientWidth || !series || host.matches(":focus-within")) return;
   const width = host.clientWidth;
   drawnWidth = width;
   host.replaceChildren(

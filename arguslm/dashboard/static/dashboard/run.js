@@ -18,7 +18,7 @@ function draw() {
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
-    if (host.matches(":focus-within")) return;
+    if (!host.clientWidth || host.matches(":focus-within")) return;
     const width = host.clientWidth;
     drawnWidth = width;
     if (!samples.some((sample) => sample.ttft.length)) {
