@@ -147,14 +147,15 @@ def test_nobody_at_the_address_is_tried_again(channel: Channel) -> None:
     assert last_attempt().status_code is None
 
 
-@pytest.mark.parametrize(
-    ("header", "least_s"),
-    [("120", 119), (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3000)],
-)
+def in_an_hour() -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+
+
+@pytest.mark.parametrize(("header", "least_s"), [("120", 119), (None, 3000)])
 def test_a_receiver_may_say_when_to_come_back(
-    channel: Channel, receiver: Receiver, header: str, least_s: float
+    channel: Channel, receiver: Receiver, header: str | None, least_s: float
 ) -> None:
-    receiver.behave = answer(429, retry_after=header)
+    receiver.behave = answer(429, retry_after=header or in_an_hour())
     make_messages()
     send_all(channel)
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_unknown_is_an_empty_cell() -> None:
 
 
 def test_a_table_reads_back_as_it_was_with_quotes_and_line_ends() -> None:
-    rows = [{"a": 'say "hi"', "b": "two\nlines"}, {"a": "x,y", "b": None}]
+    rows: list[dict[str, Any]] = [{"a": 'say "hi"', "b": "two\nlines"}, {"a": "x,y", "b": None}]
     text = "".join(csv_lines(["a", "b"], rows))
     assert list(csv.DictReader(io.StringIO(text, newline=""))) == [
         {"a": 'say "hi"', "b": "two\nlines"},
