@@ -9,7 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -66,10 +66,11 @@ OF_LLM = 2
 READ = COLUMNS[OF_LLM:]
 MODEL = READ.index("model_id")
 TIMESTAMP, COUNTS = COLUMNS.index("timestamp"), COLUMNS.index("counts_for_uptime")
-IDS = tuple(COLUMNS.index(name) for name in ("model_id", "run_id", "id"))
+ID = COLUMNS.index("id")
+IDS = (COLUMNS.index("model_id"), COLUMNS.index("run_id"), ID)
 # Texts that were not chosen by us or checked against a list.
 NAME, ERROR = COLUMNS.index("model_name"), COLUMNS.index("error")
-BLOCK = 2000
+BLOCK = 5000
 Row = list[Any]
 
 
@@ -133,13 +134,20 @@ def _blocks(checks: UptimeCheckQuerySet) -> Iterator[list[Row]]:
     """Rows in the order of COLUMNS, newest first."""
     names = _Names()
     sources = [SOURCES.get(name, F(name)) for name in READ]
-    rows = checks.order_by("-created_at", "-id").values_list(*sources).iterator(chunk_size=BLOCK)
+    ordered = checks.order_by("-created_at", "-id").values_list(*sources)
     is_sqlite = connection.vendor == "sqlite"
-    while block := [[*names[row[MODEL]], *row] for row in islice(rows, BLOCK)]:
+    left = ordered
+    # Piece by piece: a database that is asked for all rows at once may sort them all before the
+    # first goes out, and would keep the state of that moment until the last has gone.
+    while block := [[*names[row[MODEL]], *row] for row in left[:BLOCK]]:
         _finish(block, "+00:00" if is_sqlite else ":00")
         if is_sqlite:
             _write_ids(block)
+        at, last_id = datetime.fromisoformat(block[-1][TIMESTAMP]), UUID(block[-1][ID])
+        left = ordered.filter(created_at__lte=at).exclude(created_at=at, id__gte=last_id)
         yield block
+        if len(block) < BLOCK:
+            return
 
 
 def _finish(rows: Sequence[Row], zone_rest: str) -> None:
