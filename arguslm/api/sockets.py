@@ -26,8 +26,11 @@ CLOSE_NOT_FOUND = 4404
 class Refusal(AsyncWebsocketConsumer):  # type: ignore[misc]
     """Accepts and closes at once: only an accepted socket can carry a close code and a reason."""
 
-    code: int = CLOSE_UNAUTHORIZED
-    reason: str = ""
+    def __init__(self, code: int, reason: str) -> None:
+        # Channels drops what as_asgi() is given unless the consumer takes it itself.
+        super().__init__()
+        self.code = code
+        self.reason = reason
 
     async def connect(self) -> None:
         await self.accept()
