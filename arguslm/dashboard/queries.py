@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Q, QuerySet
 
 from alerts.models import Alert, AlertRule
-from arguslm.dashboard.sparkline import Beat
+from arguslm.dashboard.sparkline import SLOTS, Beat
 from models_app.models import LLM, LLMQuerySet
 from monitoring.models import MonitoringConfig, Round, UptimeCheck
 from monitoring.progress import Progress, progress_of
+from monitoring.summaries import Summary, Uptime, summaries
 from providers.models import ProviderAccount
-from providers.statistics.intervals import Interval, wilson_interval
 
 MAX_ROWS = 300
-TREND_ROUNDS = 30
 SUGGESTED = 12
-UPTIME_WINDOW = timedelta(hours=24)
-OLD_AFTER_ROUNDS = 3
+RECENT_CHECKS = 50
+OLD_AFTER_INTERVALS = 3
 DOWN = UptimeCheck.Status.DOWN
-EVERY = Q()
-
-
-@dataclass(frozen=True, slots=True)
-class Uptime:
-    """Checks that say something about the provider, and `excluded` ones that do not."""
-
-    available: int = 0
-    n: int = 0
-    excluded: int = 0
-
-    @property
-    def share(self) -> float | None:
-        return self.available / self.n if self.n else None
-
-    @property
-    def interval(self) -> Interval | None:
-        return wilson_interval(self.available, self.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +31,7 @@ class ModelRow:
     llm: LLM
     last: UptimeCheck | None
     uptime: Uptime
-    beats: tuple[Beat, ...]
+    beats: Sequence[Beat]
     is_old: bool
 
     @property
@@ -96,8 +78,7 @@ class Overview:
 
 def overview(search: str, now: datetime) -> Overview:
     config = MonitoringConfig.load()
-    rounds = list(Round.objects.order_by("-id")[:TREND_ROUNDS])
-    rows = _rows(search, rounds, now - OLD_AFTER_ROUNDS * config.interval, now)
+    rows = _rows(search, config, now)
     groups = tuple(
         Group(account, tuple(own))
         for account, own in groupby(rows[:MAX_ROWS], lambda row: row.llm.account)
@@ -106,84 +87,67 @@ def overview(search: str, now: datetime) -> Overview:
     if rows and not any(row.last for row in rows):
         stage = "check"
     suggested = tuple(_switchable()[:SUGGESTED]) if stage in ("monitored", "check") else ()
-    return Overview(stage, _monitoring(config, rounds), groups, suggested, len(rows) > MAX_ROWS)
+    return Overview(stage, _monitoring(config), groups, suggested, len(rows) > MAX_ROWS)
 
 
-def _rows(search: str, rounds: Sequence[Round], old: datetime, now: datetime) -> list[ModelRow]:
-    places = ("account__created_at", "account_id", "upstream_id")
+def _rows(search: str, config: MonitoringConfig, now: datetime) -> list[ModelRow]:
+    places = ("account__created_at", "account_id", "upstream_id", "id")
     llms = list(_listed(search).order_by(*places)[: MAX_ROWS + 1])
-    ids = [llm.pk for llm in llms]
-    last = _last_checks(ids)
-    beats, uptimes = _beats(ids, rounds), _uptimes(ids, now - UPTIME_WINDOW)
+    beats = _beats(llms, config, now)
     return [
         ModelRow(
-            llm=llm,
-            last=check,
-            uptime=uptimes.get(llm.pk, Uptime()),
-            beats=beats[llm.pk],
-            is_old=check is not None and check.created_at < old,
+            llm=found.llm,
+            last=found.last,
+            uptime=found.windows["24h"],
+            beats=beats[found.llm.pk][-SLOTS:],
+            is_old=_is_old(found, config, now),
         )
-        for llm in llms
-        for check in [last.get(llm.pk)]
+        for found in summaries(llms, now)
     ]
 
 
-def _last_checks(llm_ids: list[UUID]) -> dict[UUID, UptimeCheck]:
-    """One look into the index for each LLM, in one query."""
-    own = UptimeCheck.objects.filter(llm=OuterRef("pk")).order_by("-created_at", "-id")
-    newest = (
-        LLM.objects.filter(pk__in=llm_ids).order_by().values(newest=Subquery(own.values("pk")[:1]))
-    )
-    return {check.llm_id: check for check in UptimeCheck.objects.filter(pk__in=newest)}
+def _is_old(found: Summary, config: MonitoringConfig, now: datetime) -> bool:
+    longest = OLD_AFTER_INTERVALS * _interval(found.llm, config)
+    return found.last is not None and now - found.last.created_at > longest
+
+
+def _interval(llm: LLM, config: MonitoringConfig) -> timedelta:
+    return timedelta(minutes=llm.monitoring_interval_minutes or config.interval_minutes)
 
 
 def _listed(search: str) -> LLMQuerySet:
     rows: LLMQuerySet = LLM.objects.monitored().select_related("account")
-    return rows.matching(search) | rows.filter(_of_account(search)) if search else rows
+    of_account = Q(account__display_name__icontains=search)
+    return rows.matching(search) | rows.filter(of_account) if search else rows
 
 
-def _of_account(search: str) -> Q:
-    return Q(account__display_name__icontains=search)
+def _beats(llms: Sequence[LLM], config: MonitoringConfig, now: datetime) -> dict[UUID, list[Beat]]:
+    """The newest checks of each LLM, oldest first: one query for each interval in use."""
+    by_interval: dict[timedelta, list[UUID]] = defaultdict(list)
+    for llm in llms:
+        by_interval[_interval(llm, config)].append(llm.pk)
+    found: dict[UUID, list[Beat]] = {llm.pk: [] for llm in llms}
+    for interval, llm_ids in by_interval.items():
+        checks = UptimeCheck.objects.filter(llm__in=llm_ids, created_at__gte=now - SLOTS * interval)
+        rows = checks.order_by("created_at", "id").values_list("llm", "status", "ttft_ms")
+        for llm_id, status, ttft in rows:
+            found[llm_id].append(Beat(ttft, status == DOWN))
+    return found
 
 
-def _beats(llm_ids: list[UUID], rounds: Sequence[Round]) -> dict[UUID, tuple[Beat, ...]]:
-    """For each LLM what the recent rounds found, oldest first; rounds without it are left out."""
-    place = {round.pk: index for index, round in enumerate(reversed(rounds))}
-    found: dict[UUID, list[tuple[int, Beat]]] = {llm_id: [] for llm_id in llm_ids}
-    checks = UptimeCheck.objects.filter(round__in=list(place), llm__in=llm_ids).order_by()
-    for llm_id, round_id, status, ttft in checks.values_list("llm", "round", "status", "ttft_ms"):
-        found[llm_id].append((place[round_id], Beat(ttft, status == DOWN)))
-    return {
-        llm_id: tuple(beat for _, beat in sorted(own, key=lambda item: item[0]))
-        for llm_id, own in found.items()
-    }
-
-
-def uptime_counts(among: Q = EVERY) -> dict[str, Count]:
-    """The aggregates that make an Uptime, by its field names."""
-    counted = among & Q(counts_for_uptime=True)
-    return {
-        "available": Count("pk", filter=counted & ~Q(status=DOWN)),
-        "n": Count("pk", filter=counted),
-        "excluded": Count("pk", filter=among & Q(counts_for_uptime=False)),
-    }
-
-
-def _uptimes(llm_ids: list[UUID], since: datetime) -> dict[UUID, Uptime]:
-    checks = UptimeCheck.objects.filter(llm__in=llm_ids, created_at__gte=since).order_by()
-    counts = uptime_counts()
-    rows = checks.values("llm").annotate(**counts).values_list("llm", *counts)
-    return {llm_id: Uptime(*figures) for llm_id, *figures in rows}
-
-
-def _monitoring(config: MonitoringConfig, rounds: Sequence[Round]) -> Monitoring:
-    open_round = next((round for round in rounds if round.is_open), None)
+def _monitoring(config: MonitoringConfig) -> Monitoring:
+    open_round = Round.objects.open().order_by("-created_at").first()
     return Monitoring(
         config=config,
-        last_round=next((round for round in rounds if not round.is_open), None),
+        last_round=Round.objects.over().order_by("-id").first(),
         open_round=open_round,
         progress=progress_of([open_round])[0] if open_round else None,
     )
+
+
+def recent_checks(llm: LLM) -> QuerySet[UptimeCheck]:
+    rows = UptimeCheck.objects.filter(llm=llm).between(MonitoringConfig.horizon(), None)
+    return rows.order_by("-created_at", "-id")[:RECENT_CHECKS]
 
 
 def _missing() -> str:

@@ -1,173 +1,152 @@
-"""The history of one LLM over a window: single checks while they are few, else buckets by time."""
+"""The history of one LLM: single checks while they are few, else whole hours or days."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Avg, Count, F, Func, IntegerField, Max, Min, Q
-from django.db.models.functions import Mod
-
-from arguslm.dashboard.queries import DOWN, Uptime, uptime_counts
 from models_app.models import LLM
-from monitoring.models import UptimeCheck, UptimeCheckQuerySet
+from monitoring.histograms import Histogram
+from monitoring.models import MonitoringConfig, UptimeCheck, UptimeCheckQuerySet
+from monitoring.rollups import HISTOGRAMS as METRICS
+from monitoring.timeseries import SPANS, Point, timeseries
+from providers.statistics.summary import summarise
 
-WINDOWS: dict[str, timedelta] = {
-    "1h": timedelta(hours=1),
-    "24h": timedelta(hours=24),
-    "7d": timedelta(days=7),
-    "30d": timedelta(days=30),
+DOWN = UptimeCheck.Status.DOWN
+MAX_SINGLE = 1500
+MAX_FAILURES = 300
+
+
+class Window(NamedTuple):
+    """`bucket` is what is shown when the single checks are too many, or deleted already."""
+
+    length: timedelta
+    bucket: str
+
+
+WINDOWS: dict[str, Window] = {
+    "1h": Window(timedelta(hours=1), "hour"),
+    "24h": Window(timedelta(hours=24), "hour"),
+    "7d": Window(timedelta(days=7), "hour"),
+    "30d": Window(timedelta(days=30), "hour"),
+    "90d": Window(timedelta(days=90), "day"),
 }
 DEFAULT_WINDOW = "24h"
-MAX_SINGLE = 600
-BUCKETS = 240
-MAX_FAILURES = 300
-METRICS = {"ttft": "ttft_ms", "latency": "total_latency_ms", "tps": "tps"}
 
 
-class Epoch(Func):
-    """Whole seconds since 1970, computed by the database."""
-
-    output_field = IntegerField()
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "CAST(strftime('%%s', %(expressions)s) AS INTEGER)"
-        return self.as_sql(compiler, connection, template=template, **context)
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "FLOOR(EXTRACT(EPOCH FROM %(expressions)s))::bigint"
-        return self.as_sql(compiler, connection, template=template, **context)
+class Single(NamedTuple):
+    created_at: datetime
+    status: str
+    ttft_ms: float | None
+    total_latency_ms: float | None
+    tps: float | None
+    uncertainty_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
+    """`is_exact` is false when they come from histograms, which are within 2.5 %."""
+
     n: int
     median: float | None
     p95: float | None
+    is_exact: bool
 
 
-def series(llm: LLM, window: str, now: datetime) -> dict[str, Any]:
-    """As JSON; times in ms since 1970. `bucket_s` is null when `points` are single checks."""
-    start = now - WINDOWS[window]
-    checks = UptimeCheck.objects.filter(llm=llm).between(start, now).order_by()
-    singles = list(_singles(checks)[: MAX_SINGLE + 1])
-    are_few = len(singles) <= MAX_SINGLE
-    width_s = math.ceil(WINDOWS[window].total_seconds() / BUCKETS)
-    return {
-        "start": _ms(start),
-        "end": _ms(now),
-        "bucket_s": None if are_few else width_s,
-        "points": [_single(row) for row in singles] if are_few else _buckets(checks, width_s),
-        "failures": _failures(checks),
-    }
+@dataclass(frozen=True, slots=True)
+class History:
+    """`singles` is None when `points` are shown."""
+
+    start: datetime
+    end: datetime
+    bucket: str
+    singles: Sequence[Single] | None
+    points: Sequence[Point]
+    failures: Sequence[tuple[datetime, str, str | None]]
+
+    def quantiles(self) -> dict[str, Quantiles]:
+        """Of the successful checks, by metric."""
+        return {name: self._quantiles(name) for name in METRICS}
+
+    def _quantiles(self, name: str) -> Quantiles:
+        if self.singles is None:
+            merged = Histogram()
+            for point in self.points:
+                merged.merge(point.histograms[name])
+            median, p95 = merged.quantiles(0.5, 0.95)
+            return Quantiles(merged.n, median, p95, is_exact=False)
+        good = (getattr(one, METRICS[name]) for one in self.singles if one.status != DOWN)
+        found = summarise(good)
+        tail = found.percentile(95)
+        return Quantiles(found.n, found.median, tail.value if tail else None, is_exact=True)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON; times in ms since 1970. `bucket_s` is null for single checks."""
+        width = SPANS[self.bucket][1]
+        shown = [_single(one) for one in self.singles or ()]
+        return {
+            "start": _ms(self.start),
+            "end": _ms(self.end),
+            "bucket_s": None if self.singles is not None else width.total_seconds(),
+            "points": shown or [_bucket(point, width) for point in self.points],
+            "failures": [
+                {"t": _ms(at), "status": status, "error": error}
+                for at, status, error in self.failures
+            ],
+        }
+
+
+def history(llm: LLM, window: str, now: datetime) -> History:
+    length, bucket = WINDOWS[window]
+    start = now - length
+    checks = UptimeCheck.objects.filter(llm=llm).between(start, now).order_by("created_at", "id")
+    singles = None if _is_cut(start) else _singles(checks)
+    points = timeseries(llm.pk, bucket, start, now) if singles is None else []
+    return History(start, now, bucket, singles, points, _failures(checks))
+
+
+def _is_cut(start: datetime) -> bool:
+    """Whether single checks since `start` have been deleted for their age."""
+    horizon = MonitoringConfig.horizon()
+    return horizon is not None and start < horizon
+
+
+def _singles(checks: UptimeCheckQuerySet) -> list[Single] | None:
+    found = [Single(*row) for row in checks.values_list(*Single._fields)[: MAX_SINGLE + 1]]
+    return found if len(found) <= MAX_SINGLE else None
+
+
+def _failures(checks: UptimeCheckQuerySet) -> list[tuple[datetime, str, str | None]]:
+    """The newest checks that were not up, oldest first."""
+    failed = checks.exclude(status=UptimeCheck.Status.UP).order_by("-created_at", "-id")
+    return list(failed.values_list("created_at", "status", "error")[:MAX_FAILURES])[::-1]
 
 
 def _ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-SINGLE = ("created_at", "status", "ttft_ms", "total_latency_ms", "tps", "uncertainty_ms")
-
-
-def _singles(checks: UptimeCheckQuerySet) -> Any:
-    return checks.order_by("created_at", "id").values_list(*SINGLE)
-
-
-def _single(row: tuple[Any, ...]) -> dict[str, Any]:
-    created_at, status, ttft, latency, tps, uncertainty = row
-    known = status != DOWN
+def _single(one: Single) -> dict[str, Any]:
+    is_down = one.status == DOWN
     return {
-        "t": _ms(created_at),
+        "t": _ms(one.created_at),
         "n": 1,
-        "down": int(status == DOWN),
-        "degraded": int(status == UptimeCheck.Status.DEGRADED),
-        "ttft": ttft if known else None,
-        "latency": latency if known else None,
-        "tps": tps if known else None,
-        "uncertainty": uncertainty,
+        "down": int(is_down),
+        "degraded": int(one.status == UptimeCheck.Status.DEGRADED),
+        "uncertainty": one.uncertainty_ms,
+        **{name: None if is_down else getattr(one, column) for name, column in METRICS.items()},
     }
 
 
-def _buckets(checks: UptimeCheckQuerySet, width_s: int) -> list[dict[str, Any]]:
-    good = ~Q(status=DOWN)
-    figures = {
-        f"{name}_{kind}": aggregate(column, filter=good)
-        for name, column in METRICS.items()
-        for kind, aggregate in (("mean", Avg), ("min", Min), ("max", Max))
-    }
-    epoch = Epoch(F("created_at"))
-    rows = (
-        checks.annotate(bucket=epoch - Mod(epoch, width_s))
-        .values("bucket")
-        .annotate(
-            n=Count("pk"),
-            down=Count("pk", filter=~good),
-            degraded=Count("pk", filter=Q(status=UptimeCheck.Status.DEGRADED)),
-            **figures,
-        )
-        .order_by("bucket")
-    )
-    return [_bucket(row, width_s) for row in rows]
-
-
-def _bucket(row: Mapping[str, Any], width_s: int) -> dict[str, Any]:
-    spans = {
-        name: [row[f"{name}_min"], row[f"{name}_max"]]
-        for name in METRICS
-        if row[f"{name}_mean"] is not None
-    }
+def _bucket(point: Point, width: timedelta) -> dict[str, Any]:
+    figures = {name: point.figure(name) for name in METRICS}
     return {
-        "t": round((row["bucket"] + width_s / 2) * 1000),
-        **{name: row[name] for name in ("n", "down", "degraded")},
-        **{name: row[f"{name}_mean"] for name in METRICS},
-        "spans": spans,
+        "t": _ms(point.start + width / 2),
+        "n": point.checks,
+        "down": point.uptime.down,
+        "degraded": point.uptime.degraded,
+        **{name: figure["p50"] for name, figure in figures.items()},
+        "spans": {name: [f["p05"], f["p95"]] for name, f in figures.items() if f["n"]},
     }
-
-
-def _failures(checks: UptimeCheckQuerySet) -> list[dict[str, Any]]:
-    """The newest checks that were not up, oldest first."""
-    failed = checks.exclude(status=UptimeCheck.Status.UP).order_by("-created_at", "-id")
-    rows = failed.values_list("created_at", "status", "error")[:MAX_FAILURES]
-    return [
-        {"t": _ms(created_at), "status": status, "error": error}
-        for created_at, status, error in reversed(rows)
-    ]
-
-
-def quantiles(llm: LLM, window: str, now: datetime) -> dict[str, Quantiles]:
-    """Median and P95 of each metric over the successful checks, sorted by the database."""
-    good = UptimeCheck.objects.filter(llm=llm).between(now - WINDOWS[window], now)
-    good = good.exclude(status=DOWN).order_by()
-    sizes = good.aggregate(**{name: Count(column) for name, column in METRICS.items()})
-    return {
-        name: Quantiles(n, _quantile(good, column, n, 0.5), _quantile(good, column, n, 0.95))
-        for name, column in METRICS.items()
-        for n in [sizes[name]]
-    }
-
-
-def _quantile(checks: UptimeCheckQuerySet, column: str, n: int, p: float) -> float | None:
-    """Hyndman-Fan type 7, as everywhere: between the two values around ``(n - 1)·p``."""
-    if n == 0:
-        return None
-    below = math.floor((n - 1) * p)
-    known = checks.filter(**{f"{column}__isnull": False}).order_by(column)
-    pair = list(known.values_list(column, flat=True)[below : below + 2])
-    low, high = pair[0], pair[-1]
-    return float(low + (high - low) * ((n - 1) * p - below))
-
-
-def uptimes(llm: LLM, now: datetime) -> dict[str, Uptime]:
-    """By window, with one query."""
-    counts = {
-        f"w{window}_{name}": count
-        for window, length in WINDOWS.items()
-        for name, count in uptime_counts(Q(created_at__gte=now - length)).items()
-    }
-    checks = UptimeCheck.objects.filter(llm=llm).between(now - max(WINDOWS.values()), now)
-    found = checks.aggregate(**counts)
-    names = uptime_counts()
-    return {w: Uptime(**{name: found[f"w{w}_{name}"] for name in names}) for w in WINDOWS}

@@ -14,12 +14,11 @@ from arguslm.dashboard.access import operator_page
 from arguslm.dashboard.words import RULE_TYPES
 from benchmarks.models import BenchmarkRun
 from models_app.models import LLM
-from models_app.prompts import PROMPT_PACKS
-from monitoring.models import UptimeCheck
+from models_app.packs import all_packs
+from monitoring.summaries import summaries
 from providers.catalog import CATALOG
 from providers.models import ProviderAccount
 
-RECENT_CHECKS = 50
 SHOWN_ALERTS = 200
 RESOLVED_ALERTS = 30
 MAX_SEARCH = 200
@@ -28,7 +27,7 @@ MAX_SEARCH = 200
 def page(
     request: HttpRequest, name: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    shared = {"unread": Alert.objects.unread().count(), "packs": PROMPT_PACKS.values()}
+    shared = {"unread": Alert.objects.unread().count(), "packs": all_packs}
     return render(request, f"dashboard/{name}.html", shared | context, status=status)
 
 
@@ -55,14 +54,13 @@ def model(request: HttpRequest, pk: UUID) -> HttpResponse:
     if llm is None:
         return not_found(request, "model")
     now, window = timezone.now(), _window(request)
-    checks = UptimeCheck.objects.filter(llm=llm).order_by("-created_at", "-id")
     context = {
         "llm": llm,
         "window": window,
         "windows": series.WINDOWS,
-        "uptimes": series.uptimes(llm, now),
-        "quantiles": series.quantiles(llm, window, now),
-        "checks": checks[:RECENT_CHECKS],
+        "uptimes": summaries([llm], now)[0].windows,
+        "quantiles": series.history(llm, window, now).quantiles(),
+        "checks": queries.recent_checks(llm),
     }
     return page(request, "model", {"section": "overview", **context})
 
@@ -72,7 +70,7 @@ def model_series(request: HttpRequest, pk: UUID) -> HttpResponse:
     llm = LLM.objects.filter(pk=pk).first()
     if llm is None:
         return not_found(request, "model")
-    return JsonResponse(series.series(llm, _window(request), timezone.now()))
+    return JsonResponse(series.history(llm, _window(request), timezone.now()).document())
 
 
 def _window(request: HttpRequest) -> str:

@@ -12,9 +12,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from arguslm.dashboard import words
-from arguslm.dashboard.queries import Uptime
 from arguslm.dashboard.sparkline import Beat, Sparkline
 from arguslm.dashboard.sparkline import sparkline as drawn
+from monitoring.summaries import Uptime
 
 register = template.Library()
 UNKNOWN = "–"  # noqa: RUF001 - an en dash is meant

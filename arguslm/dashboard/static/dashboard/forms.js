@@ -11,6 +11,8 @@ import { notice } from "./notices.js";
 /** @type {Record<string, (field: Field) => unknown>} */
 const KINDS = {
   number: (field) => Number(field.value),
+  // Left empty on purpose: no limit.
+  optional: (field) => (field.value.trim() ? Number(field.value) : null),
   flag: (field) => /** @type {HTMLInputElement} */ (field).checked,
   list: (field) => [field.value],
   ids: (field) => field.value.split(" "),
@@ -33,7 +35,7 @@ function fieldsOf(form) {
 function counts(field) {
   if (field.disabled || field.closest("[hidden]")) return false;
   if (field.type === "radio") return /** @type {HTMLInputElement} */ (field).checked;
-  return field.dataset.kind === "flag" || field.value.trim() !== "";
+  return ["flag", "optional"].includes(field.dataset.kind ?? "") || field.value.trim() !== "";
 }
 
 /** What the form says, empty fields left out. @param {HTMLFormElement} form */

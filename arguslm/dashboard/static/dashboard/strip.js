@@ -2,6 +2,7 @@
 
 import { readout } from "./readout.js";
 import { html, svg } from "./svg.js";
+import { usualStep } from "./timeplot.js";
 import { exact } from "./times.js";
 
 const HEIGHT = 34;
@@ -11,7 +12,7 @@ const CELL = 9;
 /** @param {import("./timeplot.js").Series} series @param {number} width */
 export function uptimeStrip(series, width) {
   const room = width - MARGIN.left - MARGIN.right;
-  const count = Math.max(Math.floor(room / CELL), 1);
+  const count = cellCount(series, room);
   const length = (series.end - series.start) / count;
   const cells = Array.from({ length: count }, (_, i) => ({ at: series.start + i * length, n: 0, down: 0, degraded: 0 }));
   for (const point of series.points) {
@@ -27,6 +28,12 @@ export function uptimeStrip(series, width) {
   const stops = cells.map((cell, i) => ({ x: MARGIN.left + (i + 0.5) * step, y: 18, text: said(cell, length) }));
   const line = readout(plot, stops, "A full bar is up, a half bar partly down or degraded, a short one down; no bar: not checked.");
   return html("figure", "plot", html("figcaption", "", html("strong", "", "Uptime")), plot, line);
+}
+
+/** As many as fit, but none shorter than the usual pause: it would stay empty. @param {any} series @param {number} room */
+function cellCount(series, room) {
+  const pauses = (series.end - series.start) / (1.1 * usualStep(series.points));
+  return Math.max(Math.floor(Math.min(room / CELL, pauses || Infinity)), 1);
 }
 
 /** The bar's height says it too, not its colour alone. @param {any} cell @param {number} x @param {number} step */

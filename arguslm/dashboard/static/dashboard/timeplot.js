@@ -1,4 +1,4 @@
-// Figures over time: single checks as dots and a line, buckets as mean and span.
+// Figures over time: single checks as dots and a line, hours or days as median and span.
 
 import { readout } from "./readout.js";
 import { figure, html, plain, svg, timeTicks, valueScale } from "./svg.js";
@@ -60,8 +60,13 @@ function axes(series, x, y, width) {
 /** A longer silence than usual is a gap, not a slope. @param {Series} series */
 function gapOf(series) {
   if (series.bucket_s) return series.bucket_s * 2500;
-  const steps = series.points.slice(1).map((p, i) => p.t - series.points[i].t).sort((a, b) => a - b);
-  return 3 * (steps[Math.floor(steps.length / 2)] ?? Infinity);
+  return 3 * usualStep(series.points);
+}
+
+/** The median time between two points, in ms. @param {Point[]} points */
+export function usualStep(points) {
+  const steps = points.slice(1).map((p, i) => p.t - points[i].t).sort((a, b) => a - b);
+  return steps[Math.floor(steps.length / 2)] ?? Infinity;
 }
 
 /** @param {Series} series @param {Metric} metric @param {(t: number) => number} x @param {(v: number) => number} y */
@@ -116,13 +121,15 @@ function said(point, metric, series) {
     return `${exact(point.t)}: ${value}${sure}`;
   }
   const [low, high] = point.spans?.[metric.name] ?? [null, null];
-  return `around ${exact(point.t)}: mean ${value}, ${figure(low)} to ${figure(high)}, ${point.n} checks, ${point.down} down`;
+  const middle = `around ${exact(point.t)}: median ${value}, 90 % from ${figure(low)} to ${figure(high)}`;
+  return `${middle}; ${point.n} checks, ${point.down} down`;
 }
 
 /** @param {Series} series @param {number} count */
 function hintOf(series, count) {
   if (!count && !series.failures.length) return "No check in this time.";
-  const kind = series.bucket_s === null ? "Each dot is a check." : `Each dot is the mean of ${Math.round(series.bucket_s / 60)} min, the bar its smallest to largest.`;
+  const length = series.bucket_s === 86400 ? "a day" : "an hour";
+  const kind = series.bucket_s === null ? "Each dot is a check." : `Each dot is the median of ${length}; nine in ten checks lie along its bar.`;
   const failed = series.failures.some((f) => f.status === "down") ? " ✕ is a failed check." : "";
   return `${kind}${failed} Point at it, or use the arrow keys, to read it.`;
 }

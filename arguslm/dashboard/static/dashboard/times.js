@@ -8,6 +8,9 @@ const STEPS = /** @type {const} */ ([
 /** @param {number} seconds */
 export function span(seconds) {
   const size = Math.abs(seconds);
+  if (size >= 3600 && size < 10 * 3600) {
+    return `${Math.floor(size / 3600)} h ${Math.floor((size % 3600) / 60)} min`;
+  }
   for (const [below, unit, name] of STEPS) {
     if (size < below) return `${Math.floor(size / unit)} ${name}`;
   }
