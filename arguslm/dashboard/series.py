@@ -12,11 +12,14 @@ from monitoring.histograms import Histogram
 from monitoring.models import MonitoringConfig, UptimeCheck, UptimeCheckQuerySet
 from monitoring.rollups import HISTOGRAMS as METRICS
 from monitoring.timeseries import SPANS, Point, timeseries
-from providers.statistics.summary import summarise
+from providers.statistics.quantiles import ordered, quantile_of_sorted
+from providers.statistics.summary import is_reliable
 
 DOWN = UptimeCheck.Status.DOWN
 MAX_SINGLE = 1500
 MAX_FAILURES = 300
+# Slow throughput is the low tail.
+TAILS = {"tps": 5}
 
 
 class Window(NamedTuple):
@@ -46,16 +49,6 @@ class Single(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Quantiles:
-    """`is_exact` is false when they come from histograms, which are within 2.5 %."""
-
-    n: int
-    median: float | None
-    p95: float | None
-    is_exact: bool
-
-
-@dataclass(frozen=True, slots=True)
 class History:
     """`singles` is None when `points` are shown."""
 
@@ -66,21 +59,29 @@ class History:
     points: Sequence[Point]
     failures: Sequence[tuple[datetime, str, str | None]]
 
-    def quantiles(self) -> dict[str, Quantiles]:
-        """Of the successful checks, by metric."""
-        return {name: self._quantiles(name) for name in METRICS}
-
-    def _quantiles(self, name: str) -> Quantiles:
+    def summary(self, name: str) -> dict[str, Any]:
+        """Median and slow tail of the successful checks; histograms are within 2.5 %."""
+        percent = TAILS.get(name, 95)
         if self.singles is None:
             merged = Histogram()
             for point in self.points:
                 merged.merge(point.histograms[name])
-            median, p95 = merged.quantiles(0.5, 0.95)
-            return Quantiles(merged.n, median, p95, is_exact=False)
-        good = (getattr(one, METRICS[name]) for one in self.singles if one.status != DOWN)
-        found = summarise(good)
-        tail = found.percentile(95)
-        return Quantiles(found.n, found.median, tail.value if tail else None, is_exact=True)
+            n, (median, tail) = merged.n, merged.quantiles(0.5, percent / 100)
+        else:
+            known = ordered(
+                value for one in self.singles if (value := _figure(one, name)) is not None
+            )
+            n = len(known)
+            median, tail = (
+                quantile_of_sorted(known, p) if known else None for p in (0.5, percent / 100)
+            )
+        return {
+            "n": n,
+            "median": median,
+            "tail": tail,
+            "percent": percent,
+            "is_rough": self.singles is None or not is_reliable(n, percent),
+        }
 
     def document(self) -> dict[str, Any]:
         """As JSON; times in ms since 1970. `bucket_s` is null for single checks."""
@@ -95,6 +96,7 @@ class History:
                 {"t": _ms(at), "status": status, "error": error}
                 for at, status, error in self.failures
             ],
+            "summaries": {name: self.summary(name) for name in METRICS},
         }
 
 
@@ -129,15 +131,19 @@ def _ms(moment: datetime) -> int:
 
 
 def _single(one: Single) -> dict[str, Any]:
-    is_down = one.status == DOWN
     return {
         "t": _ms(one.created_at),
         "n": 1,
-        "down": int(is_down),
+        "down": int(one.status == DOWN),
         "degraded": int(one.status == UptimeCheck.Status.DEGRADED),
         "uncertainty": one.uncertainty_ms,
-        **{name: None if is_down else getattr(one, column) for name, column in METRICS.items()},
+        **{name: _figure(one, name) for name in METRICS},
     }
+
+
+def _figure(one: Single, name: str) -> float | None:
+    figure: float | None = getattr(one, METRICS[name])
+    return None if one.status == DOWN else figure
 
 
 def _bucket(point: Point, width: timedelta) -> dict[str, Any]:

@@ -53,13 +53,11 @@ def model(request: HttpRequest, pk: UUID) -> HttpResponse:
     llm = LLM.objects.select_related("account").filter(pk=pk).first()
     if llm is None:
         return not_found(request, "model")
-    now, window = timezone.now(), _window(request)
     context = {
         "llm": llm,
-        "window": window,
+        "window": _window(request),
         "windows": series.WINDOWS,
-        "uptimes": summaries([llm], now)[0].windows,
-        "quantiles": series.history(llm, window, now).quantiles(),
+        "uptimes": summaries([llm], timezone.now())[0].windows,
         "checks": queries.recent_checks(llm),
     }
     return page(request, "model", {"section": "overview", **context})

@@ -37,6 +37,8 @@ def figure(value: float | Absent) -> str:
 def give_or_take(uncertainty_ms: float | Absent) -> str:
     if uncertainty_ms is None or uncertainty_ms == "":
         return ""
+    if uncertainty_ms < 0.05:
+        return "±<0.1"
     return f"±{uncertainty_ms:,.{1 if uncertainty_ms < 10 else 0}f}"
 
 

@@ -5,7 +5,10 @@ import { html, svg } from "./svg.js";
 import { usualStep } from "./timeplot.js";
 import { exact } from "./times.js";
 
-const HEIGHT = 34;
+const HEIGHT = 46;
+const BASE = 26;
+const RISE = 22;
+const FALL = 16;
 const MARGIN = { left: 56, right: 12 };
 const CELL = 9;
 
@@ -25,8 +28,8 @@ export function uptimeStrip(series, width) {
   const plot = svg("svg", { class: "plot strip", width, height: HEIGHT, role: "img", "aria-label": "Up or down over time" });
   const step = room / count;
   cells.forEach((cell, i) => plot.append(...cellMarks(cell, MARGIN.left + i * step, step)));
-  const stops = cells.map((cell, i) => ({ x: MARGIN.left + (i + 0.5) * step, y: 18, text: said(cell, length) }));
-  const line = readout(plot, stops, "A full bar is up, a half bar partly down or degraded, a short one down; no bar: not checked.");
+  const stops = cells.map((cell, i) => ({ x: MARGIN.left + (i + 0.5) * step, y: BASE, text: said(cell, length) }));
+  const line = readout(plot, stops, "Answered checks rise above the line, degraded ones on top; failed ones hang below it. No bar: not checked.");
   return html("figure", "plot", html("figcaption", "", html("strong", "", "Uptime")), plot, line);
 }
 
@@ -36,12 +39,23 @@ function cellCount(series, room) {
   return Math.max(Math.floor(Math.min(room / CELL, pauses || Infinity)), 1);
 }
 
-/** The bar's height says it too, not its colour alone. @param {any} cell @param {number} x @param {number} step */
-function cellMarks(cell, x, step) {
-  if (!cell.n) return [svg("rect", { class: "none", x: x + 1, y: 29, width: step - 2, height: 1 })];
-  const kind = cell.down === cell.n ? "down" : cell.down || cell.degraded ? "degraded" : "up";
-  const height = { up: 24, degraded: 15, down: 7 }[kind];
-  return [svg("rect", { class: kind, x: x + 1, y: 30 - height, width: step - 2, height, rx: 1 })];
+/** What was answered rises above the line, what failed hangs below it: no colour is needed. */
+function cellMarks(/** @type {any} */ cell, /** @type {number} */ x, /** @type {number} */ step) {
+  const bar = (/** @type {string} */ kind, /** @type {number} */ y, /** @type {number} */ height) =>
+    svg("rect", { class: kind, x: x + 1, y, width: step - 2, height });
+  if (!cell.n) return [bar("none", BASE - 1, 1)];
+  const answered = (RISE * (cell.n - cell.down)) / cell.n;
+  const degraded = share(cell.degraded, cell.n, answered);
+  const marks = [];
+  if (answered) marks.push(bar("up", BASE - answered + degraded, answered - degraded));
+  if (degraded) marks.push(bar("degraded", BASE - answered, degraded));
+  if (cell.down) marks.push(bar("down", BASE + 1, share(cell.down, cell.n, FALL)));
+  return marks;
+}
+
+/** A single one of many is still to be seen. @param {number} part @param {number} all @param {number} room */
+function share(part, all, room) {
+  return part && Math.max((room * part) / all, Math.min(room, 4));
 }
 
 /** @param {any} cell @param {number} length */

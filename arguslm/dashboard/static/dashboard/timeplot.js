@@ -10,7 +10,9 @@ import { exact } from "./times.js";
  *   spans?: Record<string, [number, number]>}} Point
  * @typedef {{t: number, status: string, error: string | null}} Failure
  * @typedef {{start: number, end: number, bucket_s: number | null, points: Point[],
- *   failures: Failure[]}} Series
+ *   failures: Failure[], summaries: Record<string, Summary>}} Series
+ * @typedef {{n: number, median: number | null, tail: number | null, percent: number,
+ *   is_rough: boolean}} Summary
  * @typedef {{name: "ttft" | "latency" | "tps", title: string, unit: string}} Metric
  */
 
@@ -30,9 +32,17 @@ export function timePlot(series, metric, width) {
   plot.append(svg("path", { class: "dots", d: known.map((p) => `M${x(p.t)} ${y(Number(p[metric.name]))}h0`).join("") }));
   plot.append(...series.failures.map((f) => failureMark(f, x(f.t))));
   const line = readout(plot, stopsOf(series, metric, known, x, y), hintOf(series, known.length));
-  const scale = y.isLog ? " (logarithmic)" : "";
-  const title = html("figcaption", "", html("strong", "", metric.title), ` ${metric.unit}${scale}`);
+  const unit = ` ${metric.unit}${y.isLog ? ", logarithmic" : ""}`;
+  const middle = html("span", "middle", saidOfAll(series.summaries[metric.name]));
+  const title = html("figcaption", "", html("strong", "", metric.title), unit, middle);
   return html("figure", "plot", title, plot, line);
+}
+
+/** @param {Summary} summary */
+function saidOfAll({ n, median, tail, percent, is_rough }) {
+  if (!n) return "";
+  const about = is_rough ? "≈ " : "";
+  return `median ${figure(median)} · P${percent} ${about}${figure(tail)} · n ${n.toLocaleString("en-US")}`;
 }
 
 /** @param {Series} series @param {number} width */
