@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from alerts import delivery, heartbeat, pace, regressions, reminders
+from alerts import delivery, heartbeat, orphans, pace, regressions, reminders
 from alerts.evaluation import evaluate_waiting
 from alerts.models import AlertSettings
 from arguslm.api.work import send
@@ -28,7 +28,8 @@ def ping_heartbeat() -> None:
 
 @shared_task(name="alerts.chores", ignore_result=True, expires=60)
 def chores() -> None:
-    """What may wait a few seconds: reminders, and the baselines of performance rules."""
+    """What may wait a few seconds: left-over alerts, reminders, baselines of performance rules."""
+    orphans.withdraw()
     reminders.tell_again()
     regressions.withdraw_orphans()
     pace.learn()

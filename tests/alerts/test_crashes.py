@@ -78,7 +78,7 @@ def dying(function: Callable[..., Any], *, after: bool) -> Callable[..., Any]:
 
 STEPS: dict[str, tuple[Any, str]] = {
     "gathering the facts": (gathering, "seen_in"),
-    "writing the alerts": (evaluation, "_write"),
+    "writing the alerts": (evaluation, "write_states"),
     "writing the timeline": (AlertEvent.objects, "bulk_create"),
     "writing the outbox": (outbox, "_send"),
     "marking the round": (RoundEvaluation, "save"),
