@@ -14,7 +14,7 @@ async function act(button) {
   if (busy) button.textContent = `${busy} …`;
   try {
     const answer = await call(method, url, body ? JSON.parse(body) : undefined);
-    if (next) return location.assign(next);
+    if (next) return location.assign(next.replace("{id}", answer?.id));
     tell(answer, done);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

@@ -56,8 +56,15 @@ function take(event) {
   }
 }
 
-/** @param {{completed: number, total: number, eta_s: number | null}} progress */
-function showProgress({ completed, total, eta_s }) {
+/** @typedef {{completed: number, total: number, eta_s: number | null}} Progress */
+
+/** @type {Progress | null} */
+let progress = null;
+
+/** @param {Progress} newest */
+function showProgress(newest) {
+  progress = newest;
+  const { completed, total, eta_s } = newest;
   const bar = document.getElementById("progress");
   const text = document.getElementById("progress-text");
   if (bar instanceof HTMLProgressElement) bar.value = completed;
@@ -75,4 +82,6 @@ async function start() {
   if (found.is_open) follow(host.dataset.stream, found.seq, take, () => void refresh());
 }
 
+// The refreshed page knows how far the run is, but not how long it will take.
+document.addEventListener("refreshed", () => progress && showProgress(progress));
 void start();

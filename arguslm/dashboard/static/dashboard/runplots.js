@@ -6,7 +6,7 @@ import { figure, html, plain, svg, valueScale } from "./svg.js";
 /** @typedef {{id: string, name: string, ttft: number[], failed: number}} Sample */
 
 const ROW = 30;
-const MARGIN = { right: 16, top: 8, bottom: 36 };
+const MARGIN = { right: 24, top: 8, bottom: 36 };
 const SERIES = 8;
 
 /** @param {Sample[]} samples @param {number} left @param {number} width @param {number} height */
@@ -35,12 +35,12 @@ export function stripPlot(samples, width) {
     const middle = MARGIN.top + (row + 0.5) * ROW;
     const y = (/** @type {number} */ i) => middle + (((i * 7) % 11) - 5) * 1.4;
     plot.append(svg("text", { x: left - 8, y: middle + 4, "text-anchor": "end" }, shortened(sample.name, left / 7)));
-    plot.append(svg("path", { class: "dots faint", d: sample.ttft.map((v, i) => `M${x(v).toFixed(1)} ${y(i).toFixed(1)}h0`).join("") }));
-    sample.ttft.forEach((v, i) => stops.push({ x: x(v), y: y(i), text: `${sample.name}, request ${i + 1}: ${figure(v)} ms` }));
     if (sample.ttft.length) {
       const at = x(median(sample.ttft));
       plot.append(svg("line", { class: "median", x1: at, x2: at, y1: middle - 11, y2: middle + 11 }));
     }
+    plot.append(svg("path", { class: "dots faint", d: sample.ttft.map((v, i) => `M${x(v).toFixed(1)} ${y(i).toFixed(1)}h0`).join("") }));
+    sample.ttft.forEach((v, i) => stops.push({ x: x(v), y: y(i), text: `${sample.name}, request ${i + 1}: ${figure(v)} ms` }));
   });
   const line = readout(plot, stops, "Each dot is a request, the bar is the median.");
   return html("figure", "plot", html("figcaption", "", html("strong", "", "Every request")), plot, line);
