@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
+from autobahn.exception import Disconnected
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from arguslm.api.sockets import CLOSE_NOT_FOUND
@@ -60,6 +61,8 @@ class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 await self.close(CLOSE_DONE)
         except Refused as exc:
             await self.close(exc.code, exc.reason)
+        except Disconnected:
+            log.debug("A watcher left in the middle of an event.")
         except Exception:  # whatever it is, the watcher must not wait for ever
             log.exception("The stream of a benchmark broke off")
             await self.close(CLOSE_TROUBLE, "The stream broke off: connect again.")
