@@ -58,8 +58,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         gates = _gates(options["fail_if"])
         run = _ordered(options)
-        # On a terminal every line of a log would tear the table.
-        logging.getLogger("benchmarks").setLevel(logging.ERROR)
+        # Every line of a log would tear the table, and a broker is not needed here.
+        for name in ("benchmarks", "arguslm.api.work", "kombu"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         # The wrapper ends every text with a line break, which a table in place cannot use.
         terminal: Any = self.stderr
         board = Board(run.llm_names(), run.num_runs, terminal._out)
