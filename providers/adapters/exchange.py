@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from providers.adapters import faults
-from providers.adapters.clients import NAME_LIMIT, WIRES, Client, ClientPool, current_trace
+from providers.adapters.clients import WIRES, Client, ClientPool, current_trace
 from providers.adapters.deadline import Deadline
 from providers.adapters.endpoint import ChatRequest, Endpoint
 from providers.adapters.reading import Reading, Unreadable
 from providers.adapters.refusals import Dialect, Refused
 from providers.adapters.verdict import judge
-from providers.errors import ErrorClass, Failure, conceal, sanitise
+from providers.errors import ErrorClass, Failure, conceal
 from providers.measurement import TRACE_KEY, Measurement, Outcome, Trace, now_ns, wall_clock
 
 if TYPE_CHECKING:
     import httpx2
+
+_ID = re.compile(r"[\w.:/=+-]{1,200}", re.ASCII)
 
 
 async def exchange(
@@ -52,6 +55,8 @@ def _later(stamp_ns: int | None, by_ns: int) -> int | None:
 
 
 def _with_refusals(outcome: Outcome, dialect: Dialect) -> Outcome:
+    if not dialect.tried:
+        return outcome
     return replace(
         outcome,
         stream_options_refused="stream_options" in dialect.tried,
@@ -82,6 +87,7 @@ class Attempt:
         self.unreadable: Unreadable | None = None
         self.was_resent = False
         self.request_name = ""
+        self.secrets = endpoint.secrets
 
     async def run(self) -> Outcome:
         """Raises Refused when the status was no success."""
@@ -178,7 +184,8 @@ class Attempt:
                 raise self.unreadable
             while self.reading.is_behind(self.trace):
                 self.reading.catch_up(self.trace)
-                await asyncio.sleep(0)
+                if self.reading.is_behind(self.trace):
+                    await asyncio.sleep(0)
             self.reading.finish()
         except Unreadable as exc:
             sentence = f"The answer cannot be read: {exc}."
@@ -186,16 +193,16 @@ class Attempt:
         return judge(self.reading, self.endpoint, cut)
 
     def _outcome(self, failure: Failure | None) -> Outcome:
-        names, secrets = self.reading.names, self.endpoint.secrets
+        names = self.reading.names
         return Outcome(
             started_at=self.started_at,
             measurement=self._measurement(),
             failure=failure,
-            text=conceal(self.reading.text, secrets),
+            text=conceal(self.reading.text, self.secrets),
             finish_reason=self._shown(self.reading.finish_reason),
             model_reported=self._shown(names.model),
             fingerprint=self._shown(names.fingerprint),
-            request_id=sanitise(self.request_name, secrets, limit=NAME_LIMIT) or None,
+            request_id=self._request_id(),
             status_code=self.trace.status,
         )
 
@@ -214,10 +221,17 @@ class Attempt:
             noted=frozenset(name for name, is_set in flags.items() if is_set),
         )
 
+    def _request_id(self) -> str | None:
+        """Only what looks like an id; each is new, so that sanitising them all would cost time."""
+        name = self.request_name
+        if not _ID.fullmatch(name) or any(secret in name for secret in self.secrets):
+            return None
+        return name
+
     def _shown(self, text: str | None) -> str | None:
         if text is None or self.client is None:
             return None
-        return self.client.show(text, self.endpoint.secrets)
+        return self.client.show(text, self.secrets)
 
     def refused(self, refused: Refused) -> Outcome:
         failure = faults.of_refusal(refused, self.endpoint)

@@ -33,6 +33,8 @@ INFLATED_LIMIT = 64 * 1024 * 1024
 MAX_CHARS_PER_TOKEN = 20
 # A stream whose events differ in more than the text is read the long way after this many tries.
 STENCIL_TRIES = 8
+# Through a stencil a tenth of a millisecond; other streams wait that long to be read.
+PIECES_AT_ONCE = 64
 
 
 class Unreadable(Exception):
@@ -85,7 +87,7 @@ class Reading:
     def is_behind(self, trace: Trace) -> bool:
         return self._taken < len(trace.pieces)
 
-    def catch_up(self, trace: Trace, limit: int = 32) -> None:
+    def catch_up(self, trace: Trace, limit: int = PIECES_AT_ONCE) -> None:
         """Takes up to ``limit`` pieces that came since the last call. Raises Unreadable."""
         pieces = trace.pieces[self._taken : self._taken + limit]
         while pieces:

@@ -151,7 +151,8 @@ class Exchange:
             trace.hdr_ns, trace.status = stamp_ns, parser.status
             self._wake()
         if body:
-            self._lag_ns = max(self._lag_ns, read_ns - stamp_ns)
+            if read_ns - stamp_ns > self._lag_ns:
+                self._lag_ns = read_ns - stamp_ns
             trace.pieces.append((stamp_ns, body))
             self._noted(stamp_ns, body)
         if parser.broken is not None:
