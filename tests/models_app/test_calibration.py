@@ -9,11 +9,13 @@ from django.core.management import call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from arguslm.celery import refresh_error_bars
 from models_app.calibration import ErrorBars, store
 from models_app.models import Calibration
 from providers import calibration
 from providers.adapters import ClientPool
 from providers.calibration import Finding, Report, Scenario
+from providers.loop import engine_loop
 
 pytestmark = pytest.mark.django_db
 SHORT = (Scenario(2, seconds=0.1), Scenario(3, 20, seconds=0.1))
@@ -80,6 +82,19 @@ def test_the_error_bars_take_up_the_newest_calibration_once_a_minute() -> None:
 
     assert before == within_the_minute == (0.0, 0.0)
     assert (clients.bias_ms, clients.spread_ms) == (-0.1, 0.2)
+
+
+def test_a_worker_looks_for_a_calibration_before_its_tasks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_calibration()
+    monkeypatch.setattr("models_app.calibration.error_bars", ErrorBars())
+
+    refresh_error_bars(task_id="any")
+
+    clients = engine_loop().clients
+    assert (clients.bias_ms, clients.spread_ms) == (-0.1, 0.2)
+    clients.set_calibration(0.0)
 
 
 def test_a_calibration_that_compared_nothing_changes_no_error_bar() -> None:

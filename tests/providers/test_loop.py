@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import threading
@@ -10,7 +11,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from providers import loop as loop_module
-from providers.loop import EngineLoop, close_engine_loop, engine_loop
+from providers.loop import EngineLoop, close_engine_loop, engine_loop, settle_memory
 
 
 @pytest.fixture(autouse=True)
@@ -136,3 +137,14 @@ def test_the_loop_is_uvloop_where_there_is_one() -> None:
     engine = engine_loop()
     assert isinstance(engine._loop, uvloop.Loop)
     assert loop_module.engine_loop() is engine
+
+
+def test_settled_memory_is_out_of_the_collectors_sight() -> None:
+    before = gc.get_threshold()
+    try:
+        settle_memory()
+        assert gc.get_freeze_count() > 10_000
+        assert gc.get_threshold()[0] > before[0]
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
