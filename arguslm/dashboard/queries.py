@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
-from alerts.models import Alert, AlertRule
+from alerts.models import Alert, AlertRule, Channel
 from arguslm.dashboard.sparkline import SLOTS, Beat
 from models_app.models import LLM, LLMQuerySet
 from monitoring.models import MonitoringConfig, Round, UptimeCheck
@@ -189,3 +189,7 @@ def rules() -> QuerySet[AlertRule]:
     return AlertRule.objects.select_related("target_llm").annotate(
         open_alerts=Count("alerts", filter=Q(alerts__resolved_at=None))
     )
+
+
+def channels() -> QuerySet[Channel]:
+    return Channel.objects.order_by("created_at", "id")

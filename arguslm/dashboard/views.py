@@ -11,7 +11,7 @@ from django.utils import timezone
 from alerts.models import Alert
 from arguslm.dashboard import queries, runs, series
 from arguslm.dashboard.access import operator_page
-from arguslm.dashboard.words import RULE_TYPES
+from arguslm.dashboard.words import CHANNEL_KINDS, RULE_TYPES
 from benchmarks.models import BenchmarkRun
 from models_app.models import LLM
 from models_app.packs import all_packs
@@ -126,6 +126,8 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "resolved": queries.resolved_alerts()[:RESOLVED_ALERTS],
         "rules": queries.rules(),
         "rule_types": RULE_TYPES,
+        "channels": queries.channels(),
+        "channel_kinds": CHANNEL_KINDS,
     }
     return page(request, "alerts", {"section": "alerts", **context})
 

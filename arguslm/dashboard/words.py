@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.models import AlertRule
+from alerts.models import AlertRule, Channel
 
 ERRORS: dict[str, str] = {
     "dns": "name not found",
@@ -61,4 +61,10 @@ RULE_TYPES: dict[str, tuple[str, str]] = {
         "Slower in a benchmark",
         "An alert when a run of a benchmark schedule is slower than the runs before it.",
     ),
+}
+
+CHANNEL_KINDS: dict[str, str] = {
+    Channel.Kind.WEBHOOK: "Webhook: a signed POST to an address of yours",
+    Channel.Kind.EMAIL: "E-mail",
+    Channel.Kind.CHAT: "Chat or paging: Slack, Teams, PagerDuty and others, by an Apprise address",
 }

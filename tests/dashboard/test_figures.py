@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from alerts.models import AlertRule
+from alerts.models import AlertRule, Channel
 from arguslm.dashboard import words
 from arguslm.dashboard.sparkline import SLOTS, WIDTH, Beat, sparkline
 from arguslm.dashboard.templatetags import figures
@@ -58,6 +58,7 @@ def test_times_are_exact_and_in_utc() -> None:
 def test_every_code_has_words() -> None:
     assert set(words.ERRORS) >= {error.value for error in ErrorClass}
     assert set(words.RULE_TYPES) == set(AlertRule.Type.values)
+    assert set(words.CHANNEL_KINDS) == set(Channel.Kind.values)
 
 
 def test_a_sparkline_has_gaps_where_nothing_is_known_and_marks_where_it_failed() -> None:

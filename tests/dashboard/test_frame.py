@@ -100,3 +100,7 @@ def test_an_unknown_address_is_a_page_too(browser: Client, kind: str) -> None:
     answer = browser.get(f"/{kind}/00000000-0000-7000-8000-00000000dead")
     assert answer.status_code == 404
     assert "There is no such" in answer.content.decode()
+
+
+def test_pages_that_name_no_icon_get_ours(browser: Client) -> None:
+    assert browser.get("/favicon.ico")["Location"] == "/static/dashboard/icon.svg"

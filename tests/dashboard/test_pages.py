@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from alerts.models import Channel
 from providers.catalog import CATALOG
 from tests.make import make_account, make_alert, make_llm, make_result, make_rule, make_run
 
@@ -97,11 +98,22 @@ def test_open_alerts_come_first_and_can_be_acknowledged(
     owned = make_alert(rule, message="Owned.", acknowledged=True)
     make_alert(rule, message="Free.", llm=make_llm())
     make_alert(rule, message="Over.", resolved_at=owned.created_at, resolve_reason="rule_disabled")
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         text = text_of(browser, "/alerts")
     assert text.index("Free.") < text.index("Owned.") < text.index("Over.")
     assert text.count('data-done="Acknowledged."') == 2
     assert "rule disabled" in text
+
+
+def test_channels_are_listed_without_their_addresses(browser: Client) -> None:
+    channel = Channel(kind=Channel.Kind.WEBHOOK, name="Pager", disabled_reason="It said 410.")
+    channel.seal({"url": "https://hooks.example.org/very-secret"})
+    channel.save()
+    text = text_of(browser, "/alerts")
+    assert "Pager" in text
+    assert "It said 410." in text
+    assert f"/api/v1/alerts/channels/{channel.pk}/test" in text
+    assert "very-secret" not in text
 
 
 def test_accounts_are_listed_with_their_models(

@@ -31,7 +31,10 @@ async function act(button) {
  * @param {string} [done]
  */
 export function tell(answer, done) {
-  if (answer?.success === false) notice(answer.message, "bad");
+  if (answer?.signing_secret) notice(`${done} Its signing secret, shown this once: ${answer.signing_secret}`, "kept");
+  else if (answer?.ok === true) notice("The receiver took the test.");
+  else if (answer?.ok === false) notice(answer.error, "bad");
+  else if (answer?.success === false) notice(answer.message, "bad");
   else if (done || answer?.message) notice(done || answer.message);
 }
 

@@ -15,6 +15,7 @@ const KINDS = {
   optional: (field) => (field.value.trim() ? Number(field.value) : null),
   flag: (field) => /** @type {HTMLInputElement} */ (field).checked,
   list: (field) => [field.value],
+  words: (field) => field.value.split(/[\s,;]+/).filter(Boolean),
   ids: (field) => field.value.split(" "),
   headers: (field) => Object.fromEntries(field.value.split("\n").filter((l) => l.trim()).map(pair)),
 };
@@ -128,12 +129,12 @@ function clearErrors(form) {
   }
 }
 
-/** Parts with `data-when="name=value"` are shown while that choice is made. */
+/** Parts with `data-when="name=value|other"` are shown while that choice is made. */
 function showParts(/** @type {HTMLFormElement} */ form) {
   for (const part of form.querySelectorAll("[data-when]")) {
-    const [name, value] = /** @type {HTMLElement} */ (part).dataset.when?.split("=") ?? [];
+    const [name, value = ""] = /** @type {HTMLElement} */ (part).dataset.when?.split("=") ?? [];
     const chosen = fieldsOf(form).find((f) => f.name === name && counts(f));
-    /** @type {HTMLElement} */ (part).hidden = chosen?.value !== value;
+    /** @type {HTMLElement} */ (part).hidden = !value.split("|").includes(chosen?.value ?? "");
   }
 }
 

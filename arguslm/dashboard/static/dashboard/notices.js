@@ -1,7 +1,7 @@
 /**
  * Says something at the edge of the page, for people who see and for those who listen.
  * @param {string} text
- * @param {"good" | "bad"} kind
+ * @param {"good" | "bad" | "kept"} kind a kept one stays until it is closed
  */
 export function notice(text, kind = "good") {
   const line = document.createElement("p");
@@ -15,6 +15,6 @@ export function notice(text, kind = "good") {
   line.append(" ", close);
   const host = document.getElementById("notices");
   host?.append(line);
-  while (host && host.children.length > 3) host.firstElementChild?.remove();
+  if (kind === "kept") return;
   setTimeout(() => line.remove(), kind === "bad" ? 20000 : 8000);
 }
