@@ -27,7 +27,7 @@ LOOK_AROUND_S = 5.0
 PATIENCE_S = 600.0
 AWAY = (OperationalError, InterfaceError)
 
-Event = UUID | tuple[Work, Probed] | Work | None
+Event = UUID | tuple[Work, Probed | UUID] | Work | None
 
 
 class Desk:
@@ -98,8 +98,11 @@ class Desk:
             event.is_over = True
             self._fresh += 1
         elif event is not None:
-            work, probed = event
-            work.waiting.append(probed)
+            work, seen = event
+            if isinstance(seen, UUID):
+                work.without_result.append(seen)
+            else:
+                work.waiting.append(seen)
             self._fresh += 1
 
     def _claim(self, share_id: UUID) -> None:
@@ -124,7 +127,7 @@ class Desk:
             return
         self._works[share.pk] = begin(
             share,
-            report=lambda work, probed: self._inbox.put((work, probed)),
+            report=lambda work, seen: self._inbox.put((work, seen)),
             end=self._inbox.put,
         )
 

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Hashable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 # A probe that has waited this long for its answer costs us nothing but a socket: it gives its
-# place among the busy ones back and stays in the crowd, which may be that much larger.
+# place among the busy ones back and stays in the crowd, which may be that much larger. An account
+# whose models hang would otherwise keep its other models from being asked; where the account has a
+# limit of its own, the provider may count, and the place is kept to the end.
 BUSY_S = 5.0
 CROWD = 10
+ACCOUNT_BUSY_S = 10.0
+ACCOUNT_CROWD = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Probes at the same time: in this process, for one account, for one LLM."""
+    """Probes at the same time: in this process, for one account, for one LLM.
+
+    `is_strict`: the account's limit counts probes that hang as well.
+    """
 
     everywhere: int
     account: int
     llm: int = 1
+    is_strict: bool = True
 
     @property
     def suspects(self) -> int:
@@ -58,39 +66,39 @@ class Permits:
 
         Raises NoPlace after `wait_s`.
         """
-        held: list[asyncio.Semaphore] = []
+        held: list[_Place] = []
         try:
             try:
                 async with asyncio.timeout(wait_s):
-                    for semaphore in self._needed(account_id, llm_id, limits, is_suspect):
+                    for semaphore, busy_s in self._needed(account_id, llm_id, limits, is_suspect):
                         await semaphore.acquire()
-                        held.append(semaphore)
+                        held.append(_Place(semaphore, busy_s))
             except TimeoutError as exc:
                 raise NoPlace from exc
-            busy = _Once(held.pop())
-            timer = asyncio.get_running_loop().call_later(BUSY_S, busy.release)
-            try:
-                yield
-            finally:
-                timer.cancel()
-                busy.release()
+            for place in held:
+                place.start()
+            yield
         finally:
-            for semaphore in held:
-                semaphore.release()
+            for place in held:
+                place.release()
             self._forget(llm_id)
 
     def _needed(
         self, account_id: UUID, llm_id: UUID, limits: Limits, is_suspect: bool
-    ) -> list[asyncio.Semaphore]:
-        suspects = [("suspects", account_id, limits.suspects)] if is_suspect else []
-        names = [
-            ("llm", llm_id, limits.llm),
-            *suspects,
-            ("account", account_id, limits.account),
-            ("crowd", None, limits.everywhere * CROWD),
-            ("busy", None, limits.everywhere),
-        ]
-        return [self.semaphore((kind, key), limit) for kind, key, limit in names]
+    ) -> Iterator[tuple[asyncio.Semaphore, float | None]]:
+        """Semaphores in the order in which they are taken, and after how long they are given
+        back."""
+        account_s = None if limits.is_strict else ACCOUNT_BUSY_S
+        yield self.semaphore(("llm", llm_id), limits.llm), None
+        # First of all for suspects: they must not wait for it on a place that others could have.
+        if is_suspect:
+            yield self.semaphore(("suspects", account_id), limits.suspects), account_s
+        if not limits.is_strict:
+            crowd = limits.account * ACCOUNT_CROWD
+            yield self.semaphore(("account crowd", account_id), crowd), None
+        yield self.semaphore(("account", account_id), limits.account), account_s
+        yield self.semaphore(("crowd", None), limits.everywhere * CROWD), None
+        yield self.semaphore(("busy", None), limits.everywhere), BUSY_S
 
     def _forget(self, llm_id: UUID) -> None:
         """Semaphores of LLMs are many; one that nobody holds or waits for need not be kept."""
@@ -99,11 +107,23 @@ class Permits:
             del self._semaphores["llm", llm_id]
 
 
-class _Once:
-    def __init__(self, semaphore: asyncio.Semaphore) -> None:
+class _Place:
+    """One permit, given back at the end or, if `busy_s` says so, after that time."""
+
+    __slots__ = ("_busy_s", "_semaphore", "_timer")
+
+    def __init__(self, semaphore: asyncio.Semaphore, busy_s: float | None) -> None:
         self._semaphore: asyncio.Semaphore | None = semaphore
+        self._busy_s = busy_s
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        if self._busy_s is not None:
+            self._timer = asyncio.get_running_loop().call_later(self._busy_s, self.release)
 
     def release(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._semaphore is not None:
             self._semaphore.release()
             self._semaphore = None

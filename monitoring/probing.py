@@ -120,8 +120,9 @@ class Probing:
         plan: Plan,
         clients: ClientPool,
         permits: Permits,
-        report: Callable[[Probed], None],
+        report: Callable[[Probed | UUID], None],
     ) -> None:
+        """`report` gets each result, or the id of an LLM that has come to none."""
         self.wanted = frozenset(subject.target.llm_id for subject in subjects)
         self._subjects = subjects
         self._plan = plan
@@ -137,9 +138,8 @@ class Probing:
             probed = await self._confirmed(Course(subject))
         except Exception:  # a fault of ours with one LLM must not cost the others their results
             log.exception("The check of %s broke; it has no result.", subject.target.name)
-            return
-        if probed is not None:
-            self._report(probed)
+            probed = None
+        self._report(subject.target.llm_id if probed is None else probed)
 
     async def _confirmed(self, course: Course) -> Probed | None:
         timing, limits = self._plan.timing, course.subject.limits

@@ -29,6 +29,8 @@ from providers.secrets import Undecryptable
 SHORTEST_CONFIRMING = timedelta(minutes=5)
 SUSPECT_FOR_INTERVALS = 3
 SPREAD_OF_INTERVAL = 0.25
+# Whoever has had no turn until then is left to the next round, and that round must know it.
+ASKED_WITHIN = 0.95
 
 
 @lru_cache(maxsize=1)
@@ -43,6 +45,7 @@ class Work:
     share: RoundShare
     llms: dict[UUID, LLM]
     waiting: list[Probed] = field(default_factory=list)
+    without_result: list[UUID] = field(default_factory=list)
     reported: dict[UUID, ReportedModel] = field(default_factory=dict)
     probing: Probing | None = None
     future: Future[None] | None = None
@@ -50,7 +53,7 @@ class Work:
 
     @property
     def has_news(self) -> bool:
-        return bool(self.waiting) or self.is_over
+        return bool(self.waiting or self.without_result) or self.is_over
 
     @property
     def is_complete(self) -> bool:
@@ -72,7 +75,7 @@ class Work:
 
 
 def begin(
-    share: RoundShare, report: Callable[[Work, Probed], None], end: Callable[[Work], None]
+    share: RoundShare, report: Callable[[Work, Probed | UUID], None], end: Callable[[Work], None]
 ) -> Work:
     """Starts the probes of the share's LLMs that have no check in this round yet."""
     llms = _missing(share)
@@ -149,6 +152,7 @@ def _plan(share: RoundShare, config: MonitoringConfig) -> Plan:
             everywhere=config.global_concurrency,
             account=share.account.concurrency_limit or config.provider_concurrency,
             llm=config.llm_concurrency,
+            is_strict=share.account.concurrency_limit is not None,
         ),
         confirmation=config.confirmation,
         timing=_timing(round, config, timezone.now()),
@@ -167,7 +171,7 @@ def _timing(round: Round, config: MonitoringConfig, now: datetime) -> Timing:
     return Timing(
         from_ns=opened_ns,
         spread_s=spread_s,
-        first_until_ns=opened_ns + _ns(interval),
+        first_until_ns=opened_ns + _ns(interval * ASKED_WITHIN),
         confirm_until_ns=opened_ns + _ns(max(interval, SHORTEST_CONFIRMING)),
     )
 

@@ -31,9 +31,11 @@ def write(works: Sequence[Work]) -> list[Work]:
         held = _held(works)
         kept = [work for work in works if work.share.pk in held]
         rows = _store(kept)
+        _leave_out(kept)
         _renew(work for work in kept if not work.is_complete)
         _complete(work for work in kept if work.is_complete)
     for work in kept:
+        work.without_result.clear()
         _remember(work)
     if rows:
         checks_recorded.send_robust(sender=UptimeCheck, checks=rows)
@@ -65,6 +67,15 @@ def _store(works: Sequence[Work]) -> list[UptimeCheck]:
     ]
     UptimeCheck.objects.bulk_create(rows, ignore_conflicts=True, batch_size=AT_ONCE)
     return rows
+
+
+def _leave_out(works: Iterable[Work]) -> None:
+    """Who had no turn is not being probed any more: the next round may have them."""
+    for work in works:
+        if work.without_result:
+            share = work.share
+            share.left_out = sorted({*share.left_out, *map(str, work.without_result)})
+            share.save(update_fields=["left_out"])
 
 
 def _existing(llm_ids: Collection[UUID]) -> set[UUID]:

@@ -64,8 +64,8 @@ class CheckRollup(models.Model):
             models.UniqueConstraint(fields=["llm", "span", "start"], name="rollup_once_per_span")
         ]
         indexes = [
-            # Sums over all LLMs read the index alone where the database can carry columns in it.
-            models.Index(fields=["span", "start"], name="rollup_by_time", include=COUNTS[:3])
+            # Sums over all LLMs are read from the index alone.
+            models.Index(fields=["span", "start", *COUNTS[:3]], name="rollup_counts_by_time")
         ]
 
     def __str__(self) -> str:

@@ -75,6 +75,40 @@ async def test_probes_that_hang_give_their_place_back_to_those_that_answer(
     await crowd.finish()
 
 
+@pytest.mark.parametrize(("is_strict", "busy"), [(True, 2), (False, 8)])
+async def test_in_an_account_without_a_limit_of_its_own_too(
+    is_strict: bool, busy: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permits, "ACCOUNT_BUSY_S", 0.03)
+    crowd = Crowd(Permits(), Limits(100, 2, 1, is_strict))
+    await crowd.start(8)
+    assert crowd.busy == 2
+    await asyncio.sleep(0.2)
+    assert crowd.busy == busy
+    await crowd.finish()
+
+
+async def test_even_hanging_probes_of_an_account_are_not_without_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(permits, "ACCOUNT_BUSY_S", 0.01)
+    crowd = Crowd(Permits(), Limits(100, 2, 1, False))
+    await crowd.start(30)
+    await asyncio.sleep(0.2)
+    assert crowd.busy == 2 * permits.ACCOUNT_CROWD
+    await crowd.finish()
+
+
+async def test_suspects_that_wait_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permits, "ACCOUNT_CROWD", 2)
+    crowd = Crowd(Permits(), Limits(100, 2, 1, False))
+    await crowd.start(20, is_suspect=True)
+    assert crowd.busy == 1
+    await crowd.start(1)
+    assert crowd.busy == 2
+    await crowd.finish()
+
+
 async def test_whoever_waits_too_long_has_no_place_and_holds_none() -> None:
     held, account = Permits(), uuid4()
     limits = Limits(100, 1, 1)

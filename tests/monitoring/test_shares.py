@@ -10,7 +10,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from models_app.models import LLM
-from monitoring import desk, rounds, shares, writer
+from monitoring import desk, rounds, shares, works, writer
 from monitoring.desk import Desk
 from monitoring.models import MonitoringConfig, Round, RoundShare, UptimeCheck
 from monitoring.probing import Course, Probing
@@ -252,7 +252,7 @@ def test_a_share_that_keeps_killing_its_workers_is_given_up(make_simulated: Acco
 
 
 def test_a_worker_that_is_told_to_end_hands_its_share_back(make_simulated: AccountMaker) -> None:
-    make_simulated(QUICK)
+    make_simulated("sim:ttft=1500,gap=1,tokens=5")
     opened = open_round()
     leaving = Desk()
     leaving.take(opened.shares.get().pk)
@@ -380,3 +380,21 @@ def test_a_run_started_while_the_broker_is_away_is_found_by_the_tick(
     body = api.get(f"/api/v1/monitoring/runs/{run_id}").json()
     assert (body["status"], body["done"], body["up"], body["progress"]) == ("completed", 1, 1, 1.0)
     assert body["finished_at"] == ANY
+
+
+def test_a_model_that_had_no_turn_is_free_for_the_next_round(
+    make_simulated: AccountMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(works, "ASKED_WITHIN", 0.005)
+    MonitoringConfig.load().change(timezone.now(), interval_minutes=1, jitter_s=0)
+    make_simulated("sim:ttft=1500,gap=1,tokens=5", f"{QUICK},seed=91", concurrency_limit=1)
+    (opened,) = rounds.open_due(timezone.now())
+
+    work_off(opened)
+
+    assert [check.llm.upstream_id for check in opened.checks.all()] == [
+        "sim:ttft=1500,gap=1,tokens=5"
+    ]
+    waiting = LLM.objects.get(upstream_id=f"{QUICK},seed=91")
+    assert opened.shares.get().left_out == [str(waiting.pk)]
+    assert opened.status == "completed"
