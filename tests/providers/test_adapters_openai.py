@@ -59,8 +59,9 @@ async def test_a_good_stream_is_measured(clients: ClientPool) -> None:
     assert (outcome.model_reported, outcome.fingerprint) == ("m-2026", "fp_1")
     assert (outcome.finish_reason, outcome.status_code) == ("stop", 200)
     figures = outcome.figures()
-    assert 20 <= figures["ttft_ms"] < figures["total_latency_ms"] < 500
-    assert figures["tpot_ms"] == pytest.approx(20, abs=15)
+    assert 20 <= figures["ttft_ms"] < figures["total_latency_ms"]
+    after_first = figures["total_latency_ms"] - figures["ttft_ms"]
+    assert figures["tpot_ms"] == pytest.approx(after_first / 2)
     assert (figures["input_tokens"], figures["output_tokens"]) == (5, 3)
     assert figures["token_source"] == "usage"
     assert figures["connect_ms"] > 0
