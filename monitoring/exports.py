@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, FloatField, IntegerField, TextField
+from django.db.models import F, FloatField, IntegerField, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from arguslm.api.exports import cell
@@ -139,7 +139,7 @@ def _blocks(checks: UptimeCheckQuerySet) -> Iterator[list[Row]]:
     left = ordered
     # Piece by piece: a database that is asked for all rows at once may sort them all before the
     # first goes out, and would keep the state of that moment until the last has gone.
-    while block := [[*names[row[MODEL]], *row] for row in left[:BLOCK]]:
+    while block := [[*names[row[MODEL]], *row] for row in _fetched(left[:BLOCK])]:
         _finish(block, "+00:00" if is_sqlite else ":00")
         if is_sqlite:
             _write_ids(block)
@@ -148,6 +148,15 @@ def _blocks(checks: UptimeCheckQuerySet) -> Iterator[list[Row]]:
         yield block
         if len(block) < BLOCK:
             return
+
+
+def _fetched(rows: QuerySet[Any, Any]) -> list[tuple[Any, ...]]:
+    """As the driver gives them: Django's own way to a tuple costs a third of the whole export."""
+    sql, params = rows.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
 
 
 def _finish(rows: Sequence[Row], zone_rest: str) -> None:
