@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -30,7 +30,19 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 def rules() -> list[Rule]:
     """Those that judge rounds."""
     rows = AlertRule.objects.exclude(rule_type=AlertRule.Type.BENCHMARK_REGRESSION)
-    return [rule_of(row) for row in rows.order_by("created_at", "id")]
+    found = [rule_of(row) for row in rows.order_by("created_at", "id")]
+    shared = zip(found, _shared(found), strict=True)
+    return [replace(rule, degradation=config) for rule, config in shared]
+
+
+def _shared(rules: Sequence[Rule]) -> Iterator[DegradationConfig]:
+    """Equal thresholds become one value."""
+    known: list[DegradationConfig] = []
+    for rule in rules:
+        same = next((config for config in known if config == rule.degradation), None)
+        if same is None:
+            known.append(rule.degradation)
+        yield same or rule.degradation
 
 
 def rule_of(row: AlertRule) -> Rule:

@@ -40,15 +40,20 @@ def performance(
     recent = newest_samples(round, wanted, max(r.degradation.window_samples for r in mine))
     usual = _usual(wanted, round.prompt_pack)
     changed = _prompts_changed(known, round.prompt_pack)
-    return {
-        (rule.rule_id, llm_id): Performance(
-            tuple(recent[llm_id][-rule.degradation.window_samples :]),
-            usual.get((llm_id, rule.degradation.baseline_days), {}),
-            (rule.rule_id, performance_scope(llm_id)) in changed,
-        )
-        for rule in mine
-        for llm_id in _wanted([rule], wanted)
-    }
+    # Rules with the same thresholds share the value, so that it is judged once for all of them.
+    made: dict[tuple[UUID, int, bool], Performance] = {}
+    found: dict[tuple[UUID, UUID], Performance] = {}
+    for rule in mine:
+        config = rule.degradation
+        for llm_id in _wanted([rule], wanted):
+            is_changed = (rule.rule_id, performance_scope(llm_id)) in changed
+            key = (llm_id, id(config), is_changed)
+            if key not in made:
+                window = tuple(recent[llm_id][-config.window_samples :])
+                baselines = usual.get((llm_id, config.baseline_days), {})
+                made[key] = Performance(window, baselines, is_changed)
+            found[rule.rule_id, llm_id] = made[key]
+    return found
 
 
 def _wanted(mine: Sequence[Rule], llm_ids: Collection[UUID]) -> set[UUID]:
@@ -60,10 +65,10 @@ def _wanted(mine: Sequence[Rule], llm_ids: Collection[UUID]) -> set[UUID]:
 def newest_samples(
     round: Round, llm_ids: Collection[UUID], window: int
 ) -> dict[UUID, list[Sample]]:
-    """Of the last rounds with the same prompts, oldest first. An LLM that failed in half of them
-    still fills its window."""
+    """Of the last rounds with the same prompts, oldest first. An LLM that failed in a third of
+    them still fills its window."""
     rounds = Round.objects.filter(pk__lte=round.pk, prompt_pack=round.prompt_pack)
-    ids = list(rounds.order_by("-pk").values_list("pk", flat=True)[: 2 * window])
+    ids = list(rounds.order_by("-pk").values_list("pk", flat=True)[: window + window // 2])
     rows = _answered().filter(round__in=ids)
     found: dict[UUID, list[Sample]] = defaultdict(list)
     for llm_id, *figures in rows.order_by("created_at").values_list("llm", *COLUMNS).iterator():

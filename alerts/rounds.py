@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from uuid import UUID
 
 from alerts import messages
+from alerts.degradation import Judgement, Performance, judge
 from alerts.facts import LLMFact, RoundFacts, RuleType, Standing
+from alerts.names import canonical_name
 from alerts.states import Condition, ResolveReason
+from alerts.thresholds import DegradationConfig
 from monitoring.status import CheckStatus
 
 SELF_SCOPE = "self"
@@ -26,12 +30,28 @@ class RoundView:
         self.monitored = [llm for llm in facts.llms if llm.standing is Standing.MONITORED]
         self.outages = {c.scope: c for c in (self._outage(llm) for llm in self.monitored)}
         self.self_condition = self._self_condition()
+        self._judgements: dict[tuple[int, int], Judgement] = {}
+        self._by_name: dict[str, list[LLMFact]] = defaultdict(list)
+        for llm in self.monitored:
+            for name in names_of(llm):
+                self._by_name[name].append(llm)
 
     def status(self, llm: LLMFact) -> CheckStatus | None:
         """Without a network of our own, a failure says nothing about anybody else."""
         if self.facts.self_offline and llm.status is CheckStatus.DOWN:
             return None
         return llm.status
+
+    def called(self, name: str) -> list[LLMFact]:
+        """Monitored, by the whole name: the provider's or the user's own, never a part of it."""
+        return self._by_name.get(canonical_name(name), [])
+
+    def judgement(self, performance: Performance, config: DegradationConfig) -> Judgement:
+        """Rules that share both values (not only equal ones) are judged once."""
+        key = (id(performance), id(config))
+        if key not in self._judgements:
+            self._judgements[key] = judge(performance, config)
+        return self._judgements[key]
 
     @property
     def is_part(self) -> bool:
@@ -88,6 +108,10 @@ class RoundView:
             opening=messages.offline(self.facts.at, len(providers)),
             recovery="The monitor has its network back",
         )
+
+
+def names_of(llm: LLMFact) -> set[str]:
+    return {canonical_name(name) for name in (llm.name, llm.custom_name) if name}
 
 
 def llm_scope(llm_id: UUID) -> str:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from alerts import messages
-from alerts.degradation import Degradation, Pace, judge
+from alerts.degradation import Degradation, Pace
 from alerts.facts import LLMFact, RoundFacts, Rule, RuleType
 from alerts.lifecycle import advance, withdraw
 from alerts.names import canonical_name
-from alerts.rounds import SELF_SCOPE, RoundView
+from alerts.rounds import SELF_SCOPE, RoundView, names_of
 from alerts.states import AlertState, Change, Condition, Event, ResolveReason
 from monitoring.status import CheckStatus
 
@@ -73,7 +73,7 @@ def model_unavailable_everywhere(rule: Rule, view: RoundView) -> Conditions:
     """Down everywhere only when nothing is unknown; any one answer ends it."""
     if rule.target_name is None:
         return {}
-    same = [llm for llm in view.monitored if is_named(llm, rule.target_name)]
+    same = view.called(rule.target_name)
     if not same:
         return {}
     downs = [view.is_down(llm) for llm in same]
@@ -96,12 +96,6 @@ EVALUATORS: dict[RuleType, Callable[[Rule, RoundView], Conditions]] = {
     RuleType.MODEL_UNAVAILABLE_EVERYWHERE: model_unavailable_everywhere,
     RuleType.PERFORMANCE_DEGRADATION: performance_degradation,
 }
-
-
-def is_named(llm: LLMFact, target: str) -> bool:
-    """The whole name, the provider's or the user's own; never a part of it."""
-    wanted = canonical_name(target)
-    return wanted in {canonical_name(name) for name in (llm.name, llm.custom_name) if name}
 
 
 def _everywhere(
@@ -134,7 +128,7 @@ def _pace(rule: Rule, llm: LLMFact, view: RoundView) -> Condition:
         return _pace_condition(llm, holds=None)
     if performance.prompts_changed:
         return _pace_condition(llm, holds=False, reason=ResolveReason.PROMPTS_CHANGED)
-    judgement = judge(performance, rule.degradation)
+    judgement = view.judgement(performance, rule.degradation)
     is_known = judgement.pace in (Pace.NORMAL, Pace.DEGRADED)
     holds = judgement.pace is Pace.DEGRADED if is_known else None
     return _pace_condition(llm, holds=holds, worst=judgement.worst)
@@ -184,7 +178,9 @@ def _reason_gone(rule: Rule, state: AlertState, view: RoundView) -> ResolveReaso
         return view.reason_gone(_llm_of(state))
     if rule.target_name is None or everywhere_scope(rule.target_name) != state.scope:
         return ResolveReason.RULE_CHANGED
-    namesakes = [llm for llm in view.facts.llms if is_named(llm, rule.target_name)]
+    namesakes = [
+        llm for llm in view.facts.llms if canonical_name(rule.target_name) in names_of(llm)
+    ]
     return view.reason_gone(namesakes[0].llm_id if namesakes else None)
 
 

@@ -128,11 +128,13 @@ def judge_round(name: str, status: str, llms: list[Any]) -> None:
         return execute(sql, *rest)
 
     with connection.execute_wrapper(count):
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         evaluate_round(round.pk)
-        took = time.perf_counter() - began
+        took, cpu = time.perf_counter() - began, time.process_time() - worked
     sent = Delivery.objects.count() - before
-    print(f"  {name:<14} {took:5.2f} s, {len(asked):3d} queries, {sent} deliveries")
+    print(
+        f"  {name:<14} {took:5.2f} s (CPU {cpu:.2f} s), {len(asked):3d} queries, {sent} deliveries"
+    )
 
 
 def messages_of_the_storm() -> None:
