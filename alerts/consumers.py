@@ -4,36 +4,18 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from channels.generic.websocket import AsyncWebsocketConsumer
-
 from alerts.feed import Feed, watched
+from arguslm.api.sockets import Watcher
 
 log = logging.getLogger(__name__)
 CLOSE_TROUBLE = 1011
 IDLE_S = 25.0
 
 
-class AlertsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+class AlertsConsumer(Watcher):
     """Tells the unread count and the newest alerts at once and whenever they change."""
 
-    # The feed listens for all pages; a socket must not fall with the broker.
-    channel_layer_alias = "no channel layer of its own"
-    watching: asyncio.Task[None] | None = None
-
-    async def connect(self) -> None:
-        await self.accept()
-        self.watching = asyncio.create_task(self._watch())
-
-    async def disconnect(self, code: int) -> None:
-        if self.watching is not None:
-            self.watching.cancel()
-            await asyncio.gather(self.watching, return_exceptions=True)
-
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if text_data == "ping":
-            await self.send(text_data="pong")
-
-    async def _watch(self) -> None:
+    async def watch(self) -> None:
         try:
             async with watched() as feed:
                 await self._follow(feed)

@@ -6,25 +6,21 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 from channels.db import database_sync_to_async
-from channels.layers import get_channel_layer
 from django.db import DatabaseError
-from redis.exceptions import RedisError
 from rest_framework.renderers import JSONRenderer
 
 from alerts.announcements import GROUP
 from alerts.models import Alert
 from alerts.serializers.alerts import AlertOutput
+from arguslm.api.bells import Bell, end_task
 
 log = logging.getLogger(__name__)
 
 SHOWN = 10
 LOOK_S = 5.0
 PAUSE_S = 0.2
-CANCEL_AGAIN_S = 0.05
-BROKER_TROUBLE = (RedisError, OSError, asyncio.TimeoutError)
 
 
 def snapshot() -> str:
@@ -49,8 +45,9 @@ class Feed:
         self.text: str | None = None
         self.watchers = 0
         self._changed = asyncio.Event()
-        self._bell = asyncio.Event()
-        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._read())]
+        self._rung = asyncio.Event()
+        self._bell = Bell(GROUP, self._rung.set, LOOK_S)
+        self._reading = asyncio.create_task(self._read())
 
     async def after(self, text: str | None) -> str:
         """The snapshot that differs from `text`, as soon as there is one."""
@@ -59,18 +56,18 @@ class Feed:
         return self.text
 
     async def close(self) -> None:
-        await asyncio.gather(*map(_ended, self._tasks))
+        await asyncio.gather(self._bell.close(), end_task(self._reading))
 
     async def _read(self) -> None:
         while True:
-            self._bell.clear()
+            self._rung.clear()
             fresh = await self._snapshot()
             if fresh != self.text:
                 self.text = fresh
                 changed, self._changed = self._changed, asyncio.Event()
                 changed.set()
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._bell.wait(), LOOK_S)
+                await asyncio.wait_for(self._rung.wait(), LOOK_S)
             # A storm rings often: the pages are told a few times a second, not more.
             await asyncio.sleep(PAUSE_S)
 
@@ -81,34 +78,6 @@ class Feed:
             log.warning("The newest alerts could not be read: %s", exc)
             return self.text
         return fresh
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                await self._hear()
-            except BROKER_TROUBLE as exc:
-                log.warning("Alerts are watched without the broker: %s", exc)
-                await asyncio.sleep(LOOK_S)
-
-    async def _hear(self) -> None:
-        layer = get_channel_layer()
-        channel = await layer.new_channel()
-        await layer.group_add(GROUP, channel)
-        try:
-            while True:
-                # Also once at the start: what was announced before we joined is in the rows.
-                self._bell.set()
-                await layer.receive(channel)
-        finally:
-            with suppress(*BROKER_TROUBLE):
-                await layer.group_discard(GROUP, channel)
-
-
-async def _ended(task: asyncio.Task[Any]) -> None:
-    """Cancels until it holds: a cancellation that meets redis-py while it connects is swallowed."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
 
 
 _feeds: dict[str, Feed] = {}

@@ -9,9 +9,8 @@ from urllib.parse import parse_qs
 from uuid import UUID
 
 from autobahn.exception import Disconnected
-from channels.generic.websocket import AsyncWebsocketConsumer
 
-from arguslm.api.sockets import CLOSE_NOT_FOUND
+from arguslm.api.sockets import CLOSE_NOT_FOUND, Watcher
 from benchmarks.events import BEFORE_ALL
 from benchmarks.feeds import Feed, feed_of
 
@@ -31,29 +30,15 @@ class Refused(Exception):
         self.reason = reason
 
 
-class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+class RunConsumer(Watcher):
     """Tells the events after `?after=<seq>`, then each one as it comes, and closes at the end."""
 
-    # The feed listens for all watchers; a socket must not fall with the broker.
-    channel_layer_alias = "no channel layer of its own"
-    watching: asyncio.Task[None] | None = None
-
-    async def connect(self) -> None:
-        await self.accept()
-        self.watching = asyncio.create_task(self._watch())
-
-    async def disconnect(self, code: int) -> None:
-        if self.watching is not None:
-            self.watching.cancel()
-            await asyncio.gather(self.watching, return_exceptions=True)
-
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if text_data == "ping":
-            await self.send(text_data="pong")
-        elif text_data is not None and _is_ping(text_data):
+        await super().receive(text_data, bytes_data)
+        if text_data is not None and _is_ping(text_data):
             await self.send(text_data='{"type": "pong"}')
 
-    async def _watch(self) -> None:
+    async def watch(self) -> None:
         try:
             run_id, after = self._asked()
             async with feed_of(run_id) as feed:

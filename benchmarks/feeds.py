@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from channels.db import database_sync_to_async
-from channels.layers import get_channel_layer
-from redis.exceptions import RedisError
 
+from arguslm.api.bells import Bell, end_task
 from benchmarks.announcements import group_of
 from benchmarks.events import Page, page_after
 
-log = logging.getLogger(__name__)
-
 LOOK_S = 2.0
-CANCEL_AGAIN_S = 0.05
-BROKER_TROUBLE = (RedisError, OSError, asyncio.TimeoutError)
 
 
 class Feed:
@@ -35,7 +28,8 @@ class Feed:
         self.watchers = 0
         self._rung = asyncio.Event()
         self._reads: dict[int, asyncio.Task[Page | None]] = {}
-        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._look())]
+        self._bell = Bell(group_of(run_id), self._ring, LOOK_S)
+        self._looking = asyncio.create_task(self._look())
 
     async def changed_since(self, generation: int) -> int:
         """Waits for the next ring after `generation`; returns the current one."""
@@ -50,7 +44,8 @@ class Feed:
         return await asyncio.shield(self._reads[seq])
 
     async def close(self) -> None:
-        await asyncio.gather(*map(_ended, [*self._tasks, *self._reads.values()]))
+        reads = map(end_task, self._reads.values())
+        await asyncio.gather(self._bell.close(), end_task(self._looking), *reads)
 
     def _ring(self) -> None:
         self.generation += 1
@@ -62,35 +57,6 @@ class Feed:
         while True:
             await asyncio.sleep(LOOK_S)
             self._ring()
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                await self._hear()
-            except BROKER_TROUBLE as exc:
-                log.warning("Benchmark %s is watched without the broker: %s", self.run_id, exc)
-                await asyncio.sleep(LOOK_S)
-
-    async def _hear(self) -> None:
-        layer = get_channel_layer()
-        channel = await layer.new_channel()
-        group = group_of(self.run_id)
-        await layer.group_add(group, channel)
-        try:
-            while True:
-                # Also once at the start: what was announced before we joined is in the rows.
-                self._ring()
-                await layer.receive(channel)
-        finally:
-            with suppress(*BROKER_TROUBLE):
-                await layer.group_discard(group, channel)
-
-
-async def _ended(task: asyncio.Task[Any]) -> None:
-    """Cancels until it holds: a cancellation that meets redis-py while it connects is swallowed."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
 
 
 _read = database_sync_to_async(page_after)

@@ -1,7 +1,8 @@
-"""The guard in front of every WebSocket: host, origin and token, the same rules as for REST."""
+"""What every WebSocket shares: the guard in front of it (the rules of REST) and its life."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from arguslm.api.access import bearer_of, is_open_to
+from arguslm.api.bells import end_task
 from arguslm.api.models import ApiToken
 from arguslm.api.origin import is_foreign
 
@@ -23,7 +25,12 @@ CLOSE_FOREIGN_ORIGIN = 4403
 CLOSE_NOT_FOUND = 4404
 
 
-class Refusal(AsyncWebsocketConsumer):  # type: ignore[misc]
+class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
+    # Feeds listen for all watchers of a process; a socket must not fall with the broker.
+    channel_layer_alias = "no channel layer of its own"
+
+
+class Refusal(Socket):
     """Accepts and closes at once: only an accepted socket can carry a close code and a reason."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -35,6 +42,31 @@ class Refusal(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def connect(self) -> None:
         await self.accept()
         await self.close(code=self.code, reason=self.reason)
+
+
+class Watcher(Socket):
+    """Tells the client what `watch` sends, until that or the connection ends."""
+
+    _watching: asyncio.Task[None] | None = None
+
+    async def watch(self) -> None:
+        raise NotImplementedError
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # Also when the server cancels us, without a word of `disconnect`.
+            if self._watching is not None:
+                await end_task(self._watching)
+
+    async def connect(self) -> None:
+        await self.accept()
+        self._watching = asyncio.create_task(self.watch())
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if text_data == "ping":
+            await self.send(text_data="pong")
 
 
 def headers_of(scope: Scope) -> dict[str, str]:

@@ -20,9 +20,15 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def channel_layer(valkey_url: str, settings: Settings) -> None:
-    config = {**settings.CHANNEL_LAYERS["default"]["CONFIG"], "hosts": [valkey_url]}
-    layer = {**settings.CHANNEL_LAYERS["default"], "CONFIG": config}
-    settings.CHANNEL_LAYERS = {"default": layer}
+    use_broker(settings, valkey_url)
+
+
+def use_broker(settings: Settings, url: str) -> None:
+    """The channel layer as it is configured, at another address."""
+    layer = settings.CHANNEL_LAYERS["default"]
+    host = {**layer["CONFIG"]["hosts"][0], "address": url}
+    config = {**layer["CONFIG"], "hosts": [host]}
+    settings.CHANNEL_LAYERS = {"default": {**layer, "CONFIG": config}}
 
 
 @pytest.fixture(scope="session")

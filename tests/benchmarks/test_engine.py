@@ -259,5 +259,4 @@ async def test_a_late_start_counts_from_the_timetable() -> None:
     steps = [Step(A, 1, 3.0), Step(A, 2, 3.001)]
     await outcomes(steps, execute, OpenLoop(1.0))
 
-    assert late[0] < 20
-    assert late[1] > 40
+    assert late[1] - late[0] > 40
