@@ -31,11 +31,11 @@ account:
 
 test:
 	@$(DEV_ENVIRONMENT)
-	@$(PYTHON) -m pytest -n 2 --dist loadfile
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --timeout 180
 
 test-slow:
 	@$(DEV_ENVIRONMENT)
-	@$(PYTHON) -m pytest -m slow
+	@$(PYTHON) -m pytest -m slow --timeout 1800
 
 check:
 	@$(DEV_ENVIRONMENT)
