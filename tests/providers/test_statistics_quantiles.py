@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import math
 import random
-import time
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.statistics.quantiles import ecdf, median, quantile
+from providers.statistics.quantiles import ecdf, quantile
 from providers.statistics.running import MAD_TO_SIGMA, RunningSample
 from providers.statistics.summary import Better, is_reliable, summarise
 
@@ -49,16 +48,6 @@ def test_quantiles_by_hand(values: list[float], p: float, expected: float) -> No
 def test_what_has_no_quantile_is_refused(values: list[float], p: float) -> None:
     with pytest.raises(ValueError):
         quantile(values, p)
-
-
-def test_the_median_of_20_000_values_takes_milliseconds() -> None:
-    generator = random.Random(1)
-    values = [generator.lognormvariate(6, 0.4) for _ in range(20_000)]
-    started = time.perf_counter()
-
-    median(values)
-
-    assert time.perf_counter() - started < 0.1
 
 
 def test_the_ecdf_climbs_by_the_share_of_each_value() -> None:
