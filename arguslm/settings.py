@@ -82,7 +82,7 @@ CHANNEL_LAYERS = {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         # The default capacity of 100 drops silently; the stream is replayable, so a drop costs
         # one database read, never an event. No read limit: redis-py 8's own of 5 s is as long as
-        # the layer's BZPOPMIN, so that every quiet wait would end as an error, and with any limit it
+        # the layer's BZPOPMIN, so every quiet wait would end as an error; and with any limit it
         # waits by asyncio.wait_for, which before Python 3.12 may swallow a cancellation. Who must
         # not wait for ever sets a limit around the call (arguslm.api.bells).
         "CONFIG": {
