@@ -59,10 +59,12 @@ async def test_the_figures_are_those_of_the_server(
     assert outcome.measurement is not None
     assert outcome.measurement.first_ns is not None
     assert outcome.measurement.last_ns is not None
-    assert 0 <= outcome.measurement.first_ns - record.t_first_write < 20_000_000
-    assert 0 <= outcome.measurement.last_ns - record.t_last_write < 20_000_000
+    # What the machine held up on either side, and a millisecond for the loopback.
+    held_up_ms = (record.worst_late_ns + record.longest_write_ns) / 1e6 + figures["uncertainty_ms"]
+    assert 0 <= outcome.measurement.first_ns - record.t_first_write <= (held_up_ms + 1) * 1e6
+    assert 0 <= outcome.measurement.last_ns - record.t_last_write <= (held_up_ms + 1) * 1e6
     true_tpot_ms = (record.t_last_write - record.t_first_write) / 39 / 1e6
-    assert figures["tpot_ms"] == pytest.approx(true_tpot_ms, rel=0.05)
+    assert figures["tpot_ms"] == pytest.approx(true_tpot_ms, abs=(held_up_ms + 1) / 39)
 
 
 async def test_many_streams_at_once_share_a_client_and_keep_their_figures(
@@ -136,7 +138,7 @@ async def test_refused_fields_are_left_out(simulator: Simulator, clients: Client
 async def test_visible_thoughts_come_before_the_answer(
     simulator: Simulator, clients: ClientPool, style: str
 ) -> None:
-    model = f"sim:ttft=20,gap=5,tokens=10,reasoning=10,style={style}"
+    model = f"sim:ttft=20,gap=30,tokens=10,reasoning=10,style={style}"
     figures = (await ask(simulator, clients, model)).figures()
 
     assert figures["ttfa_ms"] > figures["ttft_ms"] + 30
