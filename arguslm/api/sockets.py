@@ -50,7 +50,7 @@ class Watcher(Socket):
     _watching: asyncio.Task[None] | None = None
 
     async def watch(self) -> None:
-        raise NotImplementedError
+        """What each kind of watcher does itself."""
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         try:
