@@ -215,7 +215,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["arguslm.api.permissions.ApiAccess"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "arguslm.api.schema.Schema",
     "EXCEPTION_HANDLER": "arguslm.api.errors.exception_handler",
     # `format` is a query parameter of the exports, not a renderer switch.
     "URL_FORMAT_OVERRIDE": None,

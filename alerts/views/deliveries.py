@@ -18,6 +18,7 @@ from alerts.serializers.deliveries import (
 )
 from alerts.views.channels import page
 from arguslm.api import queries
+from arguslm.api.serializers import refuse_body
 
 
 class DeliveryViewSet(GenericViewSet[Delivery]):
@@ -25,7 +26,6 @@ class DeliveryViewSet(GenericViewSet[Delivery]):
     serializer_class = DeliveryOutput
     pagination_class = None
     lookup_field = "id"
-    lookup_url_kwarg = "pk"
 
     @extend_schema(parameters=[DeliveryQuery], responses=DeliveryList)
     def list(self, request: Request) -> Response:
@@ -42,13 +42,14 @@ class DeliveryViewSet(GenericViewSet[Delivery]):
         return Response(DeliveryList(page(request, DeliveryQuery, rows.distinct())).data)
 
     @extend_schema(responses=DeliveryDetail)
-    def retrieve(self, request: Request, pk: UUID) -> Response:
+    def retrieve(self, request: Request, id: UUID) -> Response:
         return Response(DeliveryDetail(self.get_object()).data)
 
     @extend_schema(request=None, responses=DeliveryOutput)
     @action(detail=True, methods=["post"])
-    def redeliver(self, request: Request, pk: UUID) -> Response:
+    def redeliver(self, request: Request, id: UUID) -> Response:
         """Sends it once more, under the same id."""
+        refuse_body(request)
         found = self.get_object()
         found.redeliver()
         delivery.call_out_after_commit()
