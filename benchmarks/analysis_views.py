@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from arguslm.api import queries
+from arguslm.api.serializers import refuse_body
 from arguslm.api.work import nudge
 from benchmarks import manifests, sizing, tasks
 from benchmarks.analysis_serializers import (
@@ -70,6 +71,7 @@ class AnalysisViewSet(GenericViewSet[BenchmarkRun]):
     @extend_schema(operation_id="benchmarks_rerun", request=None, responses={202: BenchmarkStarted})
     def rerun(self, request: Request, pk: UUID) -> Response:
         """Orders the same run again: same models, order, settings and prompt."""
+        refuse_body(request)
         run = self.get_object()
         refuse_too_many()
         llms = SettingsInput().validate_model_ids(run.llm_ids)

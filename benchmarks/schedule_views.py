@@ -12,6 +12,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from arguslm.api import queries
 from arguslm.api.queries import limit_field, offset_field
+from arguslm.api.serializers import refuse_body
 from benchmarks.inputs import ScheduleInput
 from benchmarks.models import BenchmarkSchedule
 from benchmarks.serializers import SloOutput
@@ -113,6 +114,7 @@ class ScheduleViewSet(GenericViewSet[BenchmarkSchedule]):
     )
     def rebase(self, request: Request, pk: UUID) -> Response:
         """Takes the present level as the usual one: earlier runs are no baseline any more."""
+        refuse_body(request)
         schedule = self.get_object()
         schedule.rebase()
         return Response(ScheduleOutput(schedule).data)

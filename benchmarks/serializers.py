@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from arguslm.api.exports import format_field
+from arguslm.api.fields import Choice
 from arguslm.api.queries import limit_field, offset_field
 from benchmarks.documents import result_document
 from benchmarks.inputs import MAX_REQUESTS
@@ -24,7 +25,7 @@ class BenchmarkStarted(serializers.Serializer[Any]):
 class RunQuery(serializers.Serializer[Any]):
     page = serializers.IntegerField(default=1, min_value=1, max_value=MAX_PAGE)
     per_page = limit_field(20, 100)
-    status = serializers.ChoiceField(choices=BenchmarkRun.Status.choices, required=False)
+    status = Choice(choices=BenchmarkRun.Status.choices, required=False)
 
 
 class SloOutput(serializers.Serializer[Any]):

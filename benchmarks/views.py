@@ -16,6 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from arguslm.api import queries
 from arguslm.api.errors import Conflict, TooMany
+from arguslm.api.serializers import refuse_body
 from arguslm.api.work import nudge
 from benchmarks import archive, exports, tasks
 from benchmarks.inputs import BenchmarkInput
@@ -111,6 +112,7 @@ class BenchmarkViewSet(GenericViewSet[BenchmarkRun]):
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: UUID) -> Response:
         """Ends an open run within a second; what was measured so far stays."""
+        refuse_body(request)
         try:
             self.get_object().cancel()
         except RunEnded as exc:

@@ -17,6 +17,8 @@ MAX_PROMPT = 200_000
 MAX_EXPECTED_TOKENS = 32_768
 MAX_INTERVAL_MINUTES = 7 * 24 * 60
 MAX_EXPECTED_TEXT = 500
+SMALLEST_LIMIT_MS = 0.001
+LARGEST_LIMIT_MS = 3_600_000.0
 
 
 def not_built_in(pack_id: str) -> None:
@@ -54,13 +56,13 @@ class LLM(models.Model):
     ttft_limit_ms = models.FloatField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(0.001)],
+        validators=[MinValueValidator(SMALLEST_LIMIT_MS), MaxValueValidator(LARGEST_LIMIT_MS)],
         help_text="A check whose first token comes later is degraded; empty: no limit.",
     )
     latency_limit_ms = models.FloatField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(0.001)],
+        validators=[MinValueValidator(SMALLEST_LIMIT_MS), MaxValueValidator(LARGEST_LIMIT_MS)],
         help_text="A check whose answer takes longer is degraded; empty: no limit.",
     )
     expected_text = models.CharField(  # noqa: DJ001 - null is on the wire

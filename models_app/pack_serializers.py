@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from arguslm.api.fields import Text, Whole
+from arguslm.api.fields import Lines, Text, Whole
 from arguslm.api.serializers import Input
 from models_app.models import MAX_EXPECTED_TOKENS, MAX_PROMPT, PACK_ID, OwnPromptPack
 from models_app.packs import all_packs, pack_of, synthetic_prompt
@@ -42,7 +42,7 @@ class PackId(Text):
         return pack_id
 
 
-class PromptText(Text):
+class PromptText(Lines):
     """Kept to the blank, but never blank altogether."""
 
     def to_internal_value(self, data: Any) -> str:

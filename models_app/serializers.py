@@ -4,10 +4,16 @@ from typing import Any
 
 from rest_framework import serializers
 
-from arguslm.api.fields import Amount, Document, Flag, Id, Text, Whole
+from arguslm.api.fields import Amount, Document, Flag, Id, Lines, Text, Whole
 from arguslm.api.queries import limit_field, offset_field
 from arguslm.api.serializers import Input
-from models_app.models import LLM, MAX_EXPECTED_TEXT, MAX_INTERVAL_MINUTES
+from models_app.models import (
+    LARGEST_LIMIT_MS,
+    LLM,
+    MAX_EXPECTED_TEXT,
+    MAX_INTERVAL_MINUTES,
+    SMALLEST_LIMIT_MS,
+)
 from providers.models import ProviderAccount
 from providers.serializers import ProviderInput
 
@@ -65,15 +71,21 @@ class ModelQuery(serializers.Serializer[Any]):
     offset = offset_field()
 
 
+def _limit() -> Amount:
+    return Amount(
+        min_value=SMALLEST_LIMIT_MS, max_value=LARGEST_LIMIT_MS, allow_null=True, required=False
+    )
+
+
 class WatchInput(Input):
     """How one model is watched, where it differs from the rest; null is no difference."""
 
     monitoring_interval_minutes = Whole(
         min_value=1, max_value=MAX_INTERVAL_MINUTES, allow_null=True, required=False
     )
-    ttft_limit_ms = Amount(min_value=0.001, allow_null=True, required=False)
-    latency_limit_ms = Amount(min_value=0.001, allow_null=True, required=False)
-    expected_text = Text(
+    ttft_limit_ms = _limit()
+    latency_limit_ms = _limit()
+    expected_text = Lines(
         max_length=MAX_EXPECTED_TEXT,
         allow_null=True,
         required=False,

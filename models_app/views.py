@@ -12,6 +12,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from arguslm.api import queries
 from arguslm.api.errors import Conflict
+from arguslm.api.serializers import refuse_body
 from models_app.connection import Verdict, test_connection
 from models_app.discovery import refresh
 from models_app.models import LLM, LLMQuerySet
@@ -118,6 +119,7 @@ class AccountActions(GenericViewSet[ProviderAccount]):
     @extend_schema(request=None, responses=RefreshVerdict)
     @action(detail=True, methods=["post"])
     def refresh_models(self, request: Request, pk: UUID) -> Response:
+        refuse_body(request)
         return Response(RefreshVerdict(refresh(self.get_object())).data)
 
 

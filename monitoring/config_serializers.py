@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.exceptions import ValidationError as Invalid
@@ -89,7 +89,10 @@ class Canaries(serializers.DictField):
 @extend_schema_field(float)
 class Cap(Amount):
     def to_internal_value(self, data: Any) -> Any:
-        return Decimal(str(super().to_internal_value(data))).quantize(Decimal("0.0001"))
+        try:
+            return Decimal(str(super().to_internal_value(data))).quantize(Decimal("0.0001"))
+        except InvalidOperation:
+            self.fail("invalid")
 
 
 class ConfigPatch(Input):

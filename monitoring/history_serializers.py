@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from arguslm.api.fields import Choice, Moment
 from arguslm.api.queries import limit_field, offset_field
 from monitoring.models import ReportedModel, UptimeCheck
 from monitoring.summaries import WINDOWS
-from monitoring.timeseries import MOST_POINTS, SPANS
+from monitoring.timeseries import DEFAULT_SPANS, MOST_POINTS, SPANS
 
 
 class UptimeInterval(serializers.Serializer[Any]):
@@ -127,9 +128,8 @@ class TimeseriesQuery(serializers.Serializer[Any]):
     end = Moment(required=False, help_text="Default: now.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        since, end = attrs.get("since"), attrs.get("end")
-        if since is None or end is None:
-            return attrs
+        end = attrs.setdefault("end", timezone.now())
+        since = attrs.setdefault("since", end - DEFAULT_SPANS[attrs["bucket"]])
         if since > end:
             raise serializers.ValidationError({"since": ["Must not be later than end."]})
         if (end - since) / SPANS[attrs["bucket"]][1] > MOST_POINTS:

@@ -29,7 +29,7 @@ from monitoring.history_serializers import (
 from monitoring.models import MonitoringConfig, ReportedModel, UptimeCheck
 from monitoring.serializers import CheckList, CheckOutput, CheckQuery, ExportQuery
 from monitoring.summaries import WINDOWS, summaries
-from monitoring.timeseries import DEFAULT_SPANS, timeseries
+from monitoring.timeseries import timeseries
 
 JUST_AFTER = timedelta(microseconds=1)
 
@@ -119,8 +119,7 @@ class TimeseriesViewSet(ViewSet):
         if not LLM.objects.filter(pk=query["model_id"]).exists():
             raise Http404("There is no such model.")
         bucket = query["bucket"]
-        end = query.get("end") or timezone.now()
-        start = query.get("since") or end - DEFAULT_SPANS[bucket]
+        start, end = query["since"], query["end"]
         body = {
             "model_id": query["model_id"],
             "bucket": bucket,

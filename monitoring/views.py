@@ -12,6 +12,7 @@ from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from arguslm.api import queries
 from arguslm.api.errors import Conflict
+from arguslm.api.serializers import refuse_body
 from arguslm.api.work import nudge
 from monitoring import rounds
 from monitoring.budget import BudgetExhausted
@@ -50,6 +51,7 @@ class RoundViewSet(GenericViewSet[Round]):
 
     @extend_schema(operation_id="monitoring_run", request=None, responses=RoundStarted)
     def create(self, request: Request) -> Response:
+        refuse_body(request)
         try:
             opened, is_new = rounds.open_manual(timezone.now())
         except BudgetExhausted as exc:
@@ -67,6 +69,7 @@ class RoundViewSet(GenericViewSet[Round]):
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: UUID) -> Response:
         """Results that the run has already are kept."""
+        refuse_body(request)
         found = self.get_object()
         if not rounds.cancel(found, timezone.now()):
             raise Conflict("This run is over already.")

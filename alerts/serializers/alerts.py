@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from alerts.models import Alert
-from arguslm.api.fields import Choice, Id, Moment, Text
+from arguslm.api.fields import Choice, Id, Lines, Moment
 from arguslm.api.queries import limit_field, offset_field
 from arguslm.api.serializers import Input
 
@@ -49,7 +49,7 @@ class AlertQuery(serializers.Serializer[Any]):
     rule_id = serializers.UUIDField(required=False)
     model_id = serializers.UUIDField(required=False)
     provider_id = serializers.UUIDField(required=False)
-    state = serializers.ChoiceField(choices=STATES, required=False)
+    state = Choice(choices=STATES, required=False)
     acknowledged = serializers.BooleanField(required=False, allow_null=True, default=None)
     since = Moment(required=False)
     limit = limit_field(50, 500)
@@ -67,14 +67,14 @@ class PageQuery(serializers.Serializer[Any]):
 
 class IncidentQuery(serializers.Serializer[Any]):
     provider_id = serializers.UUIDField(required=False)
-    state = serializers.ChoiceField(choices=STATES, required=False)
+    state = Choice(choices=STATES, required=False)
     since = Moment(required=False, help_text="Default: seven days ago.")
     limit = limit_field(50, 500)
     offset = offset_field()
 
 
 class AcknowledgeInput(Input):
-    note = Text(max_length=NOTE_LIMIT, required=False)
+    note = Lines(max_length=NOTE_LIMIT, required=False)
 
 
 class FilterInput(Input):
@@ -92,7 +92,7 @@ class BulkAcknowledgeInput(Input):
         child=Id(), required=False, allow_empty=False, max_length=MOST_AT_ONCE
     )
     filter = FilterInput(required=False)
-    note = Text(max_length=NOTE_LIMIT, required=False)
+    note = Lines(max_length=NOTE_LIMIT, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("ids" in attrs) == ("filter" in attrs):

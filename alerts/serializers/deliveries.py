@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from alerts.models import Delivery
 from alerts.serializers.alerts import AttemptOutput
+from arguslm.api.fields import Choice
 from arguslm.api.queries import limit_field, offset_field
 
 
@@ -43,7 +44,7 @@ class DeliveryDetail(DeliveryOutput):
 class DeliveryQuery(serializers.Serializer[Any]):
     channel_id = serializers.UUIDField(required=False)
     alert_id = serializers.UUIDField(required=False)
-    status = serializers.ChoiceField(choices=Delivery.Status.choices, required=False)
+    status = Choice(choices=Delivery.Status.choices, required=False)
     limit = limit_field(50, 500)
     offset = offset_field()
 

@@ -34,6 +34,7 @@ from alerts.templates import TEST_TEXT
 from arguslm.api import queries
 from arguslm.api.errors import Conflict
 from arguslm.api.ids import new_id
+from arguslm.api.serializers import refuse_body
 
 
 def page(request: Request, query: type, rows: Any) -> dict[str, Any]:
@@ -81,12 +82,14 @@ class ChannelViewSet(GenericViewSet[Channel]):
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: UUID) -> Response:
         """Sends a test at once and says what the receiver made of it."""
+        refuse_body(request)
         return Response(TestResult(send_test(self.get_object())).data)
 
     @extend_schema(request=None, responses=NewSecret)
     @action(detail=True, methods=["post"])
     def rotate_secret(self, request: Request, pk: UUID) -> Response:
         """A new signing secret; for a day messages are signed with the old one too."""
+        refuse_body(request)
         channel = self.get_object()
         if channel.kind != Channel.Kind.WEBHOOK:
             raise Conflict("Only the messages of a webhook are signed.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -13,8 +14,10 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_handler
 
-log = logging.getLogger(__name__)
 NON_FIELD = "non_field_errors"
+MOST_ERRORS = 20
+LONGEST_NAME = 200
+LONGEST_TEXT = 1000
 
 
 class Conflict(APIException):
@@ -44,11 +47,21 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 def body_of(exc: Exception) -> dict[str, Any]:
     if isinstance(exc, ValidationError):
-        errors = flatten(exc.detail)
+        errors = dict(islice(_bounded(flatten(exc.detail)), MOST_ERRORS))
         general = errors.pop(NON_FIELD, [])
         return {"detail": _sentence(general, errors), "errors": errors}
     detail = exc.detail if isinstance(exc, APIException) else exc
-    return {"detail": str(detail), "errors": {}}
+    return {"detail": _shortened(str(detail)), "errors": {}}
+
+
+def _bounded(errors: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
+    """Errors quote what was sent, and a client may send anything of any size."""
+    for field, texts in errors.items():
+        yield field[:LONGEST_NAME], [_shortened(text) for text in texts[:MOST_ERRORS]]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
 
 
 def flatten(detail: Any, path: str = "") -> dict[str, list[str]]:

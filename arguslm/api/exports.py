@@ -9,8 +9,9 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
-from rest_framework import serializers
 from rest_framework.utils.encoders import JSONEncoder
+
+from arguslm.api.fields import Choice
 
 FORMATS = ("json", "csv")
 # A spreadsheet evaluates a cell that starts so (OWASP, "CSV Injection"), in some of them also with
@@ -20,8 +21,8 @@ CELL_BREAKS = ("\t", "\r", "\n")
 ROWS_PER_CHUNK = 500
 
 
-def format_field(**kwargs: Any) -> serializers.ChoiceField:
-    return serializers.ChoiceField(choices=FORMATS, **kwargs)
+def format_field(**kwargs: Any) -> Choice:
+    return Choice(choices=FORMATS, **kwargs)
 
 
 def cell(value: Any) -> Any:

@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from rest_framework import serializers
 
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 _LOST_PLUS = re.compile(r" (\d{2}:?\d{2})$")
 
 
 class Text(serializers.CharField):
+    """One line: names end up in log lines, mail subjects and terminals."""
+
+    allowed_controls = ""
+    default_error_messages = {"control": "Must not hold line breaks or other control characters."}
+
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        return str(super().to_internal_value(data))
+        text = str(super().to_internal_value(data))
+        if any(is_control(char) and char not in self.allowed_controls for char in text):
+            self.fail("control")
+        return text
+
+
+class Lines(Text):
+    """Text of any number of lines."""
+
+    allowed_controls = "\t\n\r"
+    default_error_messages = {"control": "Must not hold control characters but line breaks."}
+
+
+def is_control(char: str) -> bool:
+    return char < " " or "\x7f" <= char < "\xa0"
 
 
 class Flag(serializers.BooleanField):
@@ -75,7 +96,10 @@ class Document(serializers.DictField):
 
 
 class Moment(serializers.DateTimeField):
-    """A time in a query string; a `+` that arrived as a blank is read as the `+` it was."""
+    """A time. In a query string a `+` arrives as a blank: it is read as the `+` it was.
+
+    Times that stand for "always" or "never" (year 1, year 9999) leave room to reckon with them.
+    """
 
     default_error_messages = {
         "invalid": "Must be a time in ISO 8601, for example 2026-01-31T12:00:00Z."
@@ -85,4 +109,4 @@ class Moment(serializers.DateTimeField):
         text = _LOST_PLUS.sub(r"+\1", value) if isinstance(value, str) else value
         found = super().to_internal_value(text)
         assert isinstance(found, datetime)
-        return found
+        return min(max(found, EARLIEST), LATEST)

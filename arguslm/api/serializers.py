@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.request import Request
 
 
 class Input(serializers.Serializer[Any]):
@@ -19,6 +20,12 @@ class Input(serializers.Serializer[Any]):
             known = [*self.fields, *self.read_only_names]
             unknown = [name for name in data if name not in known]
             if unknown:
-                sentence = f"There is no such field. Known: {', '.join(self.fields)}."
+                fields = f"Known: {', '.join(self.fields)}." if self.fields else "None is taken."
+                sentence = f"There is no such field. {fields}"
                 raise serializers.ValidationError({name[:100]: [sentence] for name in unknown[:5]})
         return super().to_internal_value(data)
+
+
+def refuse_body(request: Request) -> None:
+    """For actions without input: they would do something else than a body asks for."""
+    Input(data=request.data).is_valid(raise_exception=True)

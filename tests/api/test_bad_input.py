@@ -4,40 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.apps import apps
-from django.db.models import Model
-from django.utils import timezone
 from rest_framework.test import APIClient
 
-from alerts.models import AlertSettings, Silence
-from benchmarks.models import BenchmarkSchedule
-from models_app.models import OwnPromptPack
-from tests.alerts.storing import make_channel
-from tests.make import make_account, make_alert, make_llm, make_rule
+from tests.api.hostile import BODIES, WRONG_VALUES, is_sentence
+from tests.make import make_account
 
 pytestmark = pytest.mark.django_db
-
-BODIES: dict[str, bytes] = {
-    "nothing": b"",
-    "half an object": b'{"name": ',
-    "NaN": b'{"name": NaN, "display_name": NaN, "interval_minutes": NaN, "custom_name": NaN}',
-    "infinity": b'{"metadata": {"x": 1e999}, "credentials": {"x": 1e999}, "num_runs": 1e999}',
-    "a list": b"[1, 2]",
-    "a text": b'"text"',
-    "null": b"null",
-    "latin-1": b'{"name": "\xe9"}',
-    "a lone surrogate": b'{"name": "\\ud800", "custom_name": "\\ud800", "display_name": "\\udfff"}',
-    "a null character": b'{"name": "a\\u0000b", "custom_name": "\\u0000"}',
-    "a hundred thousand brackets": b"[" * 100_000,
-    "a number of 5,000 digits": b'{"name": ' + b"9" * 5000 + b"}",
-    "an unknown field": b'{"nmae": "typo"}',
-}
-WRONG_VALUES: list[Any] = [None, 1, -1, 1.5, True, [], {}, "", " ", "x" * 10_001, 10**30]
 
 WRITES: list[tuple[str, str, list[str]]] = [
     ("post", "/api/v1/providers", ["provider_type", "display_name", "credentials", "enabled"]),
@@ -102,21 +79,6 @@ ACCEPTED: dict[str, list[Any]] = {
 
 
 @pytest.fixture
-def places() -> dict[str, str]:
-    llm = make_llm()
-    rule = make_rule()
-    alert = make_alert(rule)
-    silence = Silence.objects.create(name="Always", ends_at=timezone.now() + timedelta(days=1))
-    AlertSettings.load()
-    schedule = BenchmarkSchedule.make([llm], name="x", prompt_pack="reasoning", every_hours=1)
-    OwnPromptPack.objects.create(id="own", name="Own", prompt="Say it.", expected_tokens=5)
-    rows: dict[str, Model] = {"rule": rule, "alert": alert, "channel": make_channel()}
-    rows |= {"silence": silence, "schedule": schedule}
-    found = {name: str(row.pk) for name, row in rows.items()}
-    return {"llm": str(llm.pk), "account": str(llm.account_id), "pack": "own", **found}
-
-
-@pytest.fixture
 def nothing_stored(places: dict[str, str], api: APIClient) -> Iterator[None]:
     api.get("/api/v1/monitoring/config")
     before = stored()
@@ -128,11 +90,6 @@ def stored() -> dict[str, list[dict[str, Any]]]:
     labels = ("providers", "models_app", "monitoring", "benchmarks", "alerts")
     models = [model for label in labels for model in apps.get_app_config(label).get_models()]
     return {m._meta.label: list(m._default_manager.order_by("pk").values()) for m in models}
-
-
-def is_sentence(answer: Any) -> bool:
-    body = answer.json()
-    return set(body) == {"detail", "errors"} and len(body["detail"]) > 10
 
 
 @pytest.mark.parametrize(
@@ -273,3 +230,34 @@ def test_what_was_read_may_be_sent_back(api: APIClient) -> None:
     answer = api.patch(f"/api/v1/providers/{account.pk}", read, format="json")
     assert answer.status_code == 200
     assert answer.json() == read | {"updated_at": answer.json()["updated_at"]}
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "a\x1b[31mred", "a\tb", "a\x7fb", "a\x9bb"])
+def test_a_name_is_one_line_without_control_characters(api: APIClient, name: str) -> None:
+    body = {"provider_type": "ollama", "display_name": name}
+    answer = api.post("/api/v1/providers", body, format="json")
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == ["display_name"]
+
+
+def test_a_prompt_has_as_many_lines_as_it_likes(api: APIClient) -> None:
+    body = {"id": "own", "prompt": "one\n\ttwo\r\n", "expected_tokens": 5}
+    answer = api.post("/api/v1/monitoring/prompt-packs", body, format="json")
+    assert answer.status_code == 201
+    assert answer.json()["prompt"] == body["prompt"]
+
+
+def test_an_error_quotes_no_more_than_a_few_of_many_faults(api: APIClient) -> None:
+    body = {"model_ids": ["x" * 5000] * 2000, "prompt_pack": "y" * 60_000, "z" * 5000: 1}
+    answer = api.post("/api/v1/benchmarks", body, format="json")
+    assert answer.status_code == 400
+    assert is_sentence(answer)
+
+
+def test_an_action_without_input_refuses_what_it_cannot_do(api: APIClient) -> None:
+    url = "/api/v1/monitoring/run"
+    answer = api.post(url, {"model_ids": ["gpt-4o"]}, format="json")
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == {"model_ids": ["There is no such field. None is taken."]}
+    for body in (b"", b"{}"):
+        assert api.post(url, body, content_type="application/json").status_code == 200
