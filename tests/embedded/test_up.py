@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import signal
@@ -7,10 +8,13 @@ import stat
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import redis
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from arguslm.embedded.broker import broker_url
 from tests.embedded.house import (
@@ -42,6 +46,27 @@ def test_it_ends_its_start_with_three_lines(house: House) -> None:
 def test_health_answers_when_the_lines_are_out(house: House) -> None:
     with urllib.request.urlopen(f"{house.url}/health", timeout=5) as response:
         assert response.status == 200
+
+
+def test_the_answer_to_head_has_no_body_that_the_next_answer_would_begin_with(house: House) -> None:
+    where = house.url.rpartition("/")[2]
+    with closing(http.client.HTTPConnection(where, timeout=20)) as connection:
+        for path in ("/openapi.json", "/api/v1/monitoring/uptime/export?format=json"):
+            connection.request("HEAD", path)
+            assert connection.getresponse().read() == b""
+            connection.request("GET", "/health")
+            assert connection.getresponse().read() == b'{"status":"healthy"}'
+
+
+def test_a_stream_that_does_not_exist_is_refused_with_a_close_code(house: House) -> None:
+    with (
+        connect(house.url.replace("http", "ws") + "/api/v1/nothing") as socket,
+        pytest.raises(ConnectionClosed) as closed,
+    ):
+        socket.recv(timeout=20)
+
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4404
 
 
 def test_a_second_start_on_the_same_data_is_refused_in_one_sentence(house: House) -> None:
