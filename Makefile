@@ -27,6 +27,7 @@ demo:
 
 account:
 	@$(RUN_ENVIRONMENT)
+	@$(MANAGE) migrate --verbosity 0
 	@exec $(MANAGE) createsuperuser
 
 test:

@@ -69,7 +69,11 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     DATABASES["default"]["TEST"] = {"NAME": None}
 else:
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 16}
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+        "min_size": 1,
+        "max_size": 16,
+        "timeout": 10,
+    }
 
 EXTERNAL_REDIS_URL: str = env.str("REDIS_URL", "")
 REDIS_URL: str = EXTERNAL_REDIS_URL or broker.broker_url(DATA_DIR) or ""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.utils import timezone
 
 from alerts.models import AlertRule
 from models_app.discovery import refresh
@@ -44,10 +47,17 @@ def seed(simulator_url: str) -> None:
     for demo in new:
         mine = LLM.objects.filter(account__display_name=demo.display_name)
         mine.filter(upstream_id__in=demo.monitored).update(enabled_for_monitoring=True)
-    for name, rule_type in RULES.items():
-        AlertRule.objects.get_or_create(name=name, defaults={"rule_type": rule_type})
-    MonitoringConfig.load()
-    MonitoringConfig.objects.update(interval_minutes=1, next_due_at=None)
+    if new:
+        for name, rule_type in RULES.items():
+            AlertRule.objects.get_or_create(name=name, defaults={"rule_type": rule_type})
+        MonitoringConfig.load().change(timezone.now(), interval_minutes=1)
+
+
+def last_port() -> int:
+    """Where the simulator of the last demo listened; 0 when there was none."""
+    account = ProviderAccount.objects.filter(display_name=ACCOUNTS[0].display_name).first()
+    address = account.base_url if account else None
+    return (urlsplit(address).port or 0) if address else 0
 
 
 def _seed_account(demo: DemoAccount, simulator_url: str) -> bool:

@@ -26,10 +26,16 @@ BROKER_STARTS = 3
 BROKER_START_S = 20.0
 
 
-def run(console: Console, announce: Callable[[str], None], extra: Sequence[Program] = ()) -> None:
+def run(
+    console: Console,
+    announce: Callable[[str], None],
+    *,
+    extra: Sequence[Program],
+    next_step: str,
+) -> None:
     """One life of the server: returns after a requested stop, raises StartRefused before it.
 
-    `extra` programs run beside the server's own, from the moment it is ready.
+    `extra` programs run beside the server's own. `next_step` ends the start; its `{url}` is ours.
     """
     warnings = preparation.check_settings()
     data_dir: Path = settings.DATA_DIR
@@ -40,7 +46,8 @@ def run(console: Console, announce: Callable[[str], None], extra: Sequence[Progr
     ):
         for warning in warnings:
             console.say(warning)
-        Server(Supervisor(console, watchdog), console, listening, announce, extra).live()
+        supervisor = Supervisor(console, watchdog)
+        Server(supervisor, console, listening, announce, extra, next_step).live()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,8 @@ class Server:
     console: Console
     listening: socket.socket
     announce: Callable[[str], None]
-    extra: Sequence[Program] = ()
+    extra: Sequence[Program]
+    next_step: str
 
     def live(self) -> None:
         try:
@@ -103,14 +111,14 @@ class Server:
         self.supervisor.add(programs.web(self.listening.fileno()))
         self.supervisor.add(programs.worker())
         self.supervisor.add(programs.alerts())
+        for program in self.extra:
+            self.supervisor.add(program)
         while not (self.supervisor.stop_requested or probe.is_ready):
             probe.turn()
             self.supervisor.turn(0.1)
         probe.close()
         if probe.is_ready:
             self.supervisor.add(programs.beat())
-            for program in self.extra:
-                self.supervisor.add(program)
             self._announce()
         while not self.supervisor.stop_requested:
             self.supervisor.turn()
@@ -125,4 +133,4 @@ class Server:
         connections.close_all()
         self.announce(f"ArgusLM is ready: {url}")
         self.announce(f"Admin: {url}/admin/ - {account}")
-        self.announce(f"Next: add a provider at {url}/docs, or watch simulated ones: make demo")
+        self.announce(f"Next: {self.next_step.format(url=url)}")

@@ -70,6 +70,7 @@ class Watchdog:
         self._process = subprocess.Popen(  # noqa: S603 - our own file
             self._arguments,
             stdin=reading,
+            env={},  # it needs none of what ours holds, the administrator's password least
             pass_fds=[self._cleanup_lock],
             start_new_session=True,
             preexec_fn=_ignore_stop_signals,

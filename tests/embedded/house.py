@@ -48,11 +48,11 @@ def make_environment(data_dir: Path, **overrides: str) -> dict[str, str]:
     return os.environ | SET_BY_TESTS | own | overrides
 
 
-def start(data_dir: Path, **overrides: str) -> subprocess.Popen[str]:
+def start(data_dir: Path, command: str = "up", **overrides: str) -> subprocess.Popen[str]:
     data_dir.mkdir(exist_ok=True)
     with (data_dir / "stderr").open("w") as errors:
         return subprocess.Popen(
-            [sys.executable, "manage.py", "up"],
+            [sys.executable, "manage.py", command],
             cwd=ROOT,
             env=make_environment(data_dir, **overrides),
             stdout=subprocess.PIPE,
@@ -63,8 +63,8 @@ def start(data_dir: Path, **overrides: str) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def running_house(data_dir: Path, **overrides: str) -> Iterator[House]:
-    with start(data_dir, **overrides) as process:
+def running_house(data_dir: Path, command: str = "up", **overrides: str) -> Iterator[House]:
+    with start(data_dir, command, **overrides) as process:
         try:
             yield House(process, data_dir, read_lines(process, 3))
         finally:
@@ -84,10 +84,10 @@ def read_lines(process: subprocess.Popen[str], count: int) -> list[str]:
         too_long.cancel()
 
 
-def refusal(data_dir: Path, **overrides: str) -> tuple[int, str]:
-    """Exit code and standard error of a start that does not succeed."""
+def refusal(data_dir: Path, *command: str, **overrides: str) -> tuple[int, str]:
+    """Exit code and standard error of a start, or another command, that does not succeed."""
     ended = subprocess.run(
-        [sys.executable, "manage.py", "up"],
+        [sys.executable, "manage.py", *(command or ["up"])],
         cwd=ROOT,
         env=make_environment(data_dir, **overrides),
         capture_output=True,

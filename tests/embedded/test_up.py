@@ -124,6 +124,14 @@ def test_no_secret_is_printed_or_logged(house: House) -> None:
     assert [secret for secret in secrets if secret in printed + logged] == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux shows it")
+def test_the_password_of_the_first_account_is_handed_to_no_child(house: House) -> None:
+    environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in family(house.process.pid)]
+
+    assert len(environments) == 6
+    assert not any(b"correct horse" in environment for environment in environments)
+
+
 def test_sigterm_stops_everything_within_ten_seconds(tmp_path: Path) -> None:
     with running_house(tmp_path / "data") as house:
         children = family(house.process.pid)
@@ -165,3 +173,13 @@ def test_unsafe_settings_are_refused_with_the_reason(tmp_path: Path) -> None:
     assert "API_AUTH" in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "broker").exists()
+
+
+def test_a_command_on_a_database_without_tables_says_what_to_do(tmp_path: Path) -> None:
+    code, errors = refusal(tmp_path, "token", "create", "laptop")
+
+    assert code == 1
+    assert errors.splitlines() == [
+        "The database cannot be used: no such table: api_apitoken",
+        "If it is new: start the server once (make run), or run 'python manage.py migrate'.",
+    ]

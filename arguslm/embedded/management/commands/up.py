@@ -21,13 +21,15 @@ class Command(BaseCommand):
     requires_system_checks = []
     # Programs that run beside the server's own.
     extra: ClassVar[Sequence[Callable[[], Program]]] = ()
+    next_step = "add a provider at {url}/providers, or watch simulated ones: make demo"
 
     def handle(self, *args: Any, **options: Any) -> None:
         os.umask(0o077)
         colour = sys.stderr.isatty() and not options["no_color"]
         with closing(Console(settings.DATA_DIR / "logs", sys.stderr, colour)) as console:
             try:
-                run(console, self.announce, [program() for program in self.extra])
+                extra = [program() for program in self.extra]
+                run(console, self.announce, extra=extra, next_step=self.next_step)
             except StartRefused as refusal:
                 self.stderr.write(str(refusal))
                 sys.exit(1)
