@@ -79,7 +79,7 @@ class PackImport(ViewSet):
             "application/x-ndjson": PackInput,
             "application/json": PackInput(many=True),
         },
-        responses=PacksImported,
+        responses={200: PacksImported},
     )
     def create(self, request: Request) -> Response:
         """Makes the packs, or replaces own ones of the same id: all of them or none."""

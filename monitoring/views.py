@@ -49,7 +49,7 @@ class RoundViewSet(GenericViewSet[Round]):
     serializer_class = RoundOutput
     pagination_class = None
 
-    @extend_schema(operation_id="monitoring_run", request=None, responses=RoundStarted)
+    @extend_schema(operation_id="monitoring_run", request=None, responses={200: RoundStarted})
     def create(self, request: Request) -> Response:
         refuse_body(request)
         try:
