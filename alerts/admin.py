@@ -5,7 +5,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from alerts import delivery, transports
@@ -17,27 +17,17 @@ from alerts.models import (
     Attempt,
     Channel,
     Delivery,
+    Message,
     PerformanceBaseline,
+    RoundEvaluation,
     Silence,
 )
 from alerts.serializers.rules import threshold_errors
 from alerts.serializers.silences import silence_errors
 from alerts.views.channels import send_test
+from arguslm.api.admin import RecordAdmin, RecordInline
 from arguslm.api.errors import Conflict
 from providers.secrets import Undecryptable
-
-
-class History:
-    """Rows that are a record: to be looked at."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 class RuleForm(forms.ModelForm[AlertRule]):
@@ -106,10 +96,9 @@ class AlertRuleAdmin(admin.ModelAdmin[AlertRule]):
             rule.retire()
 
 
-class EventInline(History, admin.TabularInline[AlertEvent, Alert]):
+class EventInline(RecordInline):
     model = AlertEvent
     fields = ["at", "kind", "message", "note", "quiet", "muted"]
-    extra = 0
 
 
 @admin.register(Alert)
@@ -183,14 +172,13 @@ class ChannelAdmin(admin.ModelAdmin[Channel]):
             channel.retire()
 
 
-class AttemptInline(History, admin.TabularInline[Attempt, Delivery]):
+class AttemptInline(RecordInline):
     model = Attempt
     fields = ["at", "ok", "status_code", "duration_ms", "error"]
-    extra = 0
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(History, admin.ModelAdmin[Delivery]):
+class DeliveryAdmin(RecordAdmin):
     list_display = [
         "created_at",
         "channel_name",
@@ -202,7 +190,6 @@ class DeliveryAdmin(History, admin.ModelAdmin[Delivery]):
     list_filter = ["status", "channel_kind"]
     list_select_related = ["message"]
     search_fields = ["channel_name", "id"]
-    show_full_result_count = False
     inlines = [AttemptInline]
     actions = ["redeliver"]
 
@@ -255,15 +242,31 @@ class SilenceAdmin(admin.ModelAdmin[Silence]):
 
 
 @admin.register(PerformanceBaseline)
-class PerformanceBaselineAdmin(History, admin.ModelAdmin[PerformanceBaseline]):
+class PerformanceBaselineAdmin(RecordAdmin):
     list_display = ["llm", "prompt_pack", "metric", "days", "median", "spread", "n", "computed_at"]
     list_select_related = ["llm"]
     list_filter = ["metric"]
     search_fields = ["llm__upstream_id"]
-    show_full_result_count = False
 
 
 @admin.register(AlertSettings)
-class AlertSettingsAdmin(History, admin.ModelAdmin[AlertSettings]):
+class AlertSettingsAdmin(RecordAdmin):
     list_display = ["__str__", "heartbeat_every_s", "heartbeat_ok_at", "heartbeat_error"]
     fields = ["heartbeat_every_s", "heartbeat_tried_at", "heartbeat_ok_at", "heartbeat_error"]
+
+
+@admin.register(Message)
+class MessageAdmin(RecordAdmin):
+    list_display = ["created_at", "topic", "text"]
+    list_display_links = ["text"]
+    list_filter = ["topic"]
+    search_fields = ["text", "scope"]
+    exclude = ["events"]
+
+
+@admin.register(RoundEvaluation)
+class RoundEvaluationAdmin(RecordAdmin):
+    list_display = ["round", "is_final", "checks_seen", "downs_seen", "withheld", "created_at"]
+    list_filter = ["is_final"]
+    list_select_related = ["round"]
+    search_fields = ["=round__id"]

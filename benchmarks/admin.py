@@ -9,39 +9,30 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from arguslm.api.admin import RecordAdmin, RecordInline
 from benchmarks.models import (
     BenchmarkResult,
     BenchmarkRun,
     BenchmarkRunQuerySet,
     BenchmarkSchedule,
     BenchmarkTarget,
+    RunDocument,
     RunEnded,
     ScheduleTarget,
 )
 
 
-class History:
-    """What happened is read, not written."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class TargetInline(History, admin.TabularInline[BenchmarkTarget, BenchmarkRun]):
+class TargetInline(RecordInline):
     model = BenchmarkTarget
     fields = ["position", "llm"]
     verbose_name_plural = "LLMs"
-    can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BenchmarkTarget]:
         return super().get_queryset(request).select_related("llm")
 
 
 @admin.register(BenchmarkRun)
-class BenchmarkRunAdmin(History, admin.ModelAdmin[BenchmarkRun]):
+class BenchmarkRunAdmin(RecordAdmin):
     list_display = [
         "name",
         "status",
@@ -54,7 +45,6 @@ class BenchmarkRunAdmin(History, admin.ModelAdmin[BenchmarkRun]):
     list_filter = ["status", "prompt_pack", "triggered_by", "created_at"]
     search_fields = ["name", "failure_reason", "llms__upstream_id", "llms__custom_name"]
     date_hierarchy = "created_at"
-    show_full_result_count = False
     inlines = [TargetInline]
     readonly_fields = [
         "id",
@@ -84,7 +74,8 @@ class BenchmarkRunAdmin(History, admin.ModelAdmin[BenchmarkRun]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         is_running = obj is not None and obj.status == BenchmarkRun.Status.RUNNING
-        return not is_running and super().has_delete_permission(request, obj)
+        may_delete = request.user.has_perm("benchmarks.delete_benchmarkrun")
+        return not is_running and may_delete
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("benchmarks.change_benchmarkrun")
@@ -123,7 +114,7 @@ class BenchmarkRunAdmin(History, admin.ModelAdmin[BenchmarkRun]):
 
 
 @admin.register(BenchmarkResult)
-class BenchmarkResultAdmin(History, admin.ModelAdmin[BenchmarkResult]):
+class BenchmarkResultAdmin(RecordAdmin):
     list_display = [
         "run",
         "ordinal",
@@ -140,13 +131,6 @@ class BenchmarkResultAdmin(History, admin.ModelAdmin[BenchmarkResult]):
     list_filter = ["error_class", "token_source", "created_at"]
     search_fields = ["run__name", "llm__upstream_id", "llm__custom_name", "error"]
     ordering = ["-created_at", "-ordinal"]
-    show_full_result_count = False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Results go with their run; Django asks this of the run's page too.
-        return request.resolver_match is not None and "benchmarkrun" in str(
-            request.resolver_match.url_name
-        )
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         return lookup == "run__id__exact" or super().lookup_allowed(lookup, value, request)
@@ -208,3 +192,11 @@ class BenchmarkScheduleAdmin(admin.ModelAdmin[BenchmarkSchedule]):
         for schedule in schedules:
             schedule.change(None, enabled=enabled)
         self.message_user(request, f"Changed: {len(schedules)}.", messages.SUCCESS)
+
+
+@admin.register(RunDocument)
+class RunDocumentAdmin(RecordAdmin):
+    list_display = ["run", "created_at"]
+    list_select_related = ["run"]
+    search_fields = ["run__name"]
+    exclude = ["results", "statistics"]

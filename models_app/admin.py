@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from models_app.connection import test_connection
-from models_app.discovery import refresh
-from models_app.models import LLM, OwnPromptPack
+from arguslm.api.admin import RecordAdmin
+from models_app.connection import Verdict, verdict_on
+from models_app.discovery import Refreshed, refresh
+from models_app.models import LLM, Calibration, OwnPromptPack
 from providers.admin import ProviderAccountAdmin
 from providers.models import ProviderAccount
-from providers.secrets import Undecryptable
 
 MOST_AT_ONCE = 5
 
@@ -18,24 +20,31 @@ MOST_AT_ONCE = 5
 def test_accounts(
     site: ProviderAccountAdmin, request: HttpRequest, accounts: QuerySet[ProviderAccount]
 ) -> None:
-    for account in accounts[:MOST_AT_ONCE]:
-        try:
-            verdict = test_connection(account.endpoint, [])
-        except Undecryptable as exc:
-            site.message_user(request, f"{account}: {exc}", messages.ERROR)
-            continue
-        level = messages.SUCCESS if verdict.success else messages.ERROR
-        site.message_user(request, f"{account}: {verdict.message}", level)
+    _ask_each(site, request, accounts, verdict_on)
 
 
 @admin.action(description="Refresh the models (at most five at once)")
 def refresh_accounts(
     site: ProviderAccountAdmin, request: HttpRequest, accounts: QuerySet[ProviderAccount]
 ) -> None:
+    _ask_each(site, request, accounts, refresh)
+
+
+def _ask_each(
+    site: ProviderAccountAdmin,
+    request: HttpRequest,
+    accounts: QuerySet[ProviderAccount],
+    ask: Callable[[ProviderAccount], Verdict | Refreshed],
+) -> None:
+    """One after the other, each with a message; a provider may take half a minute to answer."""
     for account in accounts[:MOST_AT_ONCE]:
-        verdict = refresh(account)
+        verdict = ask(account)
         level = messages.SUCCESS if verdict.success else messages.ERROR
         site.message_user(request, f"{account}: {verdict.message}", level)
+    left_out = accounts[MOST_AT_ONCE:]
+    if left_out:
+        names = ", ".join(map(str, left_out))
+        site.message_user(request, f"Not asked, too many at once: {names}.", messages.WARNING)
 
 
 # The account's page is made below us; what needs models and the probe is added from here.
@@ -93,3 +102,14 @@ class OwnPromptPackAdmin(admin.ModelAdmin[OwnPromptPack]):
         # Another id would be another pack: rows of the past name this one.
         stamps = ("created_at", "updated_at")
         return stamps if obj is None else ("id", *stamps)
+
+
+@admin.register(Calibration)
+class CalibrationAdmin(RecordAdmin):
+    list_display = ["created_at", "quick", "bias_ms", "spread_ms", "p99_ms", "is_noisy"]
+    list_filter = ["quick"]
+    search_fields = ["created_at"]
+
+    @admin.display(description="noisy", boolean=True)
+    def is_noisy(self, calibration: Calibration) -> bool:
+        return calibration.noisy

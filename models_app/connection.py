@@ -11,6 +11,8 @@ from providers.adapters import ChatRequest, ClientPool, Endpoint, exchange, list
 from providers.errors import ErrorClass, ExchangeFailed, Failure, Fault
 from providers.loop import engine_loop
 from providers.measurement import now_ns
+from providers.models import ProviderAccount
+from providers.secrets import Undecryptable
 
 TIMEOUT_S = 25.0
 MAX_TOKENS = 16
@@ -44,6 +46,18 @@ def test_connection(endpoint: Endpoint, models: list[str]) -> Verdict:
     except TimeoutError:
         cause = f"No complete answer within {TIMEOUT_S:.0f} seconds."
         return Verdict(False, cause, {"error_class": ErrorClass.TIMEOUT_TOTAL.value})
+
+
+def verdict_on(account: ProviderAccount, model: str | None = None) -> Verdict:
+    """The same for a stored account: `model` is asked, or those that are monitored."""
+    monitored = account.llms.filter(enabled_for_monitoring=True).order_by("created_at", "id")
+    models = (
+        [model] if model else list(monitored.values_list("upstream_id", flat=True)[:CANDIDATES])
+    )
+    try:
+        return test_connection(account.endpoint, models)
+    except Undecryptable as exc:
+        return Verdict(False, str(exc))
 
 
 async def _test(endpoint: Endpoint, models: list[str], clients: ClientPool) -> Verdict:

@@ -34,7 +34,6 @@ def store(account: ProviderAccount, found: list[DiscoveredModel]) -> None:
             metadata=model.metadata,
         )
         for model in found
-        if 0 < len(model.upstream_id) <= 255
     ]
     LLM.objects.bulk_create(rows, ignore_conflicts=True, batch_size=200)
 

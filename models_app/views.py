@@ -13,7 +13,7 @@ from rest_framework.viewsets import GenericViewSet
 from arguslm.api import queries
 from arguslm.api.errors import Conflict
 from arguslm.api.serializers import refuse_body
-from models_app.connection import Verdict, test_connection
+from models_app.connection import Verdict, test_connection, verdict_on
 from models_app.discovery import refresh
 from models_app.models import LLM, LLMQuerySet
 from models_app.serializers import (
@@ -29,7 +29,6 @@ from models_app.serializers import (
 )
 from providers.endpoints import resolve
 from providers.models import ProviderAccount
-from providers.secrets import Undecryptable
 
 
 class ModelViewSet(GenericViewSet[LLM]):
@@ -98,7 +97,8 @@ class AccountActions(GenericViewSet[ProviderAccount]):
         reader.is_valid(raise_exception=True)
         given = reader.validated_data
         endpoint = resolve(given["provider_type"], given["credentials"])
-        return _verdict(test_connection(endpoint, _named(given)))
+        models = [given["model"]] if "model" in given else []
+        return _verdict(test_connection(endpoint, models))
 
     @extend_schema(request=StoredConnectionTest, responses=ConnectionVerdict)
     @action(detail=True, methods=["post"])
@@ -106,25 +106,13 @@ class AccountActions(GenericViewSet[ProviderAccount]):
         account = self.get_object()
         reader = StoredConnectionTest(data=request.data)
         reader.is_valid(raise_exception=True)
-        models = _named(reader.validated_data) or list(
-            account.llms.filter(enabled_for_monitoring=True).values_list("upstream_id", flat=True)[
-                :3
-            ]
-        )
-        try:
-            return _verdict(test_connection(account.endpoint, models))
-        except Undecryptable as exc:
-            return _verdict(Verdict(False, str(exc)))
+        return _verdict(verdict_on(account, reader.validated_data.get("model")))
 
     @extend_schema(request=None, responses=RefreshVerdict)
     @action(detail=True, methods=["post"])
     def refresh_models(self, request: Request, pk: UUID) -> Response:
         refuse_body(request)
         return Response(RefreshVerdict(refresh(self.get_object())).data)
-
-
-def _named(given: dict[str, Any]) -> list[str]:
-    return [given["model"]] if given.get("model") else []
 
 
 def _verdict(verdict: Verdict) -> Response:

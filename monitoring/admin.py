@@ -4,17 +4,27 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 
+from arguslm.api.admin import RecordAdmin, RecordInline
 from arguslm.api.work import nudge
 from models_app.packs import all_packs
 from monitoring import rounds
 from monitoring.budget import BudgetExhausted
-from monitoring.models import MonitoringConfig, Round, RoundShare, UptimeCheck
+from monitoring.models import (
+    Cadence,
+    CheckRollup,
+    MonitoringConfig,
+    ReportedModel,
+    Round,
+    RoundShare,
+    Spending,
+    UptimeCheck,
+)
 from monitoring.tasks import tick
 
 
@@ -74,47 +84,20 @@ class MonitoringConfigAdmin(admin.ModelAdmin[MonitoringConfig]):
         return False
 
 
-class HistoryAdmin(admin.ModelAdmin[Any]):
-    """Rows that may be read; they go only together with the account or model they belong to."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        # Asked on an account's page as well, about what would be deleted along with it.
-        match = request.resolver_match
-        own_pages = f"{self.opts.app_label}_{self.opts.model_name}_"
-        is_ours = match is not None and (match.url_name or "").startswith(own_pages)
-        return not is_ours and super().has_delete_permission(request, obj)
-
-
 @admin.action(description="Cancel the rounds that are still open")
 def cancel_rounds(site: RoundAdmin, request: HttpRequest, found: QuerySet[Round]) -> None:
     count = sum(rounds.cancel(round, timezone.now()) for round in found)
     site.message_user(request, f"{count} round{'' if count == 1 else 's'} cancelled.")
 
 
-class ShareInline(admin.TabularInline[RoundShare, Round]):
+class ShareInline(RecordInline):
     model = RoundShare
     fields = ["account", "status", "crashes", "lease_expires_at", "nudged_at"]
-    readonly_fields = ["account", "status", "crashes", "lease_expires_at", "nudged_at"]
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    readonly_fields = ["crashes", "lease_expires_at", "nudged_at"]
 
 
 @admin.register(Round)
-class RoundAdmin(HistoryAdmin):
+class RoundAdmin(RecordAdmin):
     list_display = [
         "created_at",
         "trigger",
@@ -153,7 +136,7 @@ class RoundAdmin(HistoryAdmin):
 
 
 @admin.register(UptimeCheck)
-class UptimeCheckAdmin(HistoryAdmin):
+class UptimeCheckAdmin(RecordAdmin):
     list_display = [
         "created_at",
         "llm",
@@ -172,3 +155,32 @@ class UptimeCheckAdmin(HistoryAdmin):
     @admin.display(description="Account", ordering="llm__account__display_name")
     def account(self, check: UptimeCheck) -> str:
         return check.llm.account.display_name
+
+
+@admin.register(CheckRollup)
+class CheckRollupAdmin(RecordAdmin):
+    list_display = ["start", "span", "llm", "up", "degraded", "down", "cost"]
+    list_filter = ["span"]
+    list_select_related = ["llm"]
+    search_fields = ["llm__upstream_id", "llm__custom_name"]
+    exclude = ["ttft", "latency", "tps"]
+
+
+@admin.register(ReportedModel)
+class ReportedModelAdmin(RecordAdmin):
+    list_display = ["llm", "model_reported", "fingerprint", "is_current", "current_since"]
+    list_filter = ["is_current"]
+    list_select_related = ["llm"]
+    search_fields = ["llm__upstream_id", "model_reported", "fingerprint"]
+
+
+@admin.register(Cadence)
+class CadenceAdmin(RecordAdmin):
+    list_display = ["interval_minutes", "next_due_at"]
+    search_fields = ["=interval_minutes"]
+
+
+@admin.register(Spending)
+class SpendingAdmin(RecordAdmin):
+    list_display = ["month", "usd"]
+    search_fields = ["month"]

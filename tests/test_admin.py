@@ -11,9 +11,11 @@ from django.db import connection, models
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from alerts.models import Alert
+from alerts.models import Alert, PerformanceBaseline
 from models_app.models import LLM
+from monitoring.models import CheckRollup, ReportedModel
 from providers.models import ProviderAccount
 from tests.make import make_account, make_alert, make_check, make_llm, make_result, make_run
 
@@ -45,10 +47,11 @@ def url_of(model: type[models.Model], page: str, *args: Any) -> str:
 
 
 @pytest.mark.parametrize("label", OURS)
-def test_every_app_has_pages_for_operators(label: str) -> None:
-    shown = {model for model in registered() if model._meta.app_label == label}
-    assert shown
-    assert shown <= set(apps.get_app_config(label).get_models())
+def test_every_model_has_a_page_or_a_table_on_one(label: str) -> None:
+    shown: set[type[models.Model]] = set(registered())
+    for site in admin.site._registry.values():
+        shown |= {inline.model for inline in site.inlines}
+    assert set(apps.get_app_config(label).get_models()) <= shown
 
 
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model._meta.label)
@@ -77,6 +80,20 @@ def queries_of(operator: Client, model: type[models.Model]) -> int:
     with CaptureQueriesContext(connection) as captured:
         operator.get(url_of(model, "changelist"))
     return len(captured)
+
+
+def test_an_account_is_deleted_with_all_that_was_recorded_of_it(operator: Client) -> None:
+    llm = make_llm(make_account())
+    now = timezone.now()
+    make_check(llm)
+    make_alert(llm=llm)
+    facts = {"prompt_pack": "reasoning", "metric": "ttft_ms", "days": 14}
+    PerformanceBaseline.objects.create(llm=llm, computed_at=now, **facts)
+    CheckRollup.objects.create(llm=llm, span="h", start=now)
+    ReportedModel.objects.create(llm=llm, first_seen_at=now, current_since=now)
+    operator.post(url_of(ProviderAccount, "delete", llm.account_id), {"post": "yes"})
+    assert not ProviderAccount.objects.exists()
+    assert Alert.objects.count() == 1
 
 
 def account_form(**fields: Any) -> dict[str, Any]:
@@ -138,3 +155,16 @@ def test_a_connection_test_from_the_admin_says_its_cause(operator: Client) -> No
     said = run_action(operator, ProviderAccount, "test_accounts", account.pk)
     assert "127.0.0.1:1" in said
     assert KEY not in said
+
+
+def test_accounts_beyond_the_fifth_are_named_and_not_asked(operator: Client) -> None:
+    nobody = {"base_url": "http://127.0.0.1:1/v1"}
+    accounts = [
+        make_account(nobody, provider_type="lm_studio", display_name=f"No. {number}")
+        for number in range(7)
+    ]
+    pks = [account.pk for account in accounts]
+    for action in ("test_accounts", "refresh_accounts"):
+        said = run_action(operator, ProviderAccount, action, *pks)
+        assert said.count("refused the connection") == 5
+        assert "Not asked, too many at once: " in said
