@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from arguslm.api.admin import RecordAdmin
 from models_app.connection import Verdict, verdict_on
@@ -71,23 +72,23 @@ class LLMAdmin(admin.ModelAdmin[LLM]):
 
     @admin.action(description="Switch monitoring on")
     def monitor(self, request: HttpRequest, llms: QuerySet[LLM]) -> None:
-        self._set(request, llms, "is now monitored", enabled_for_monitoring=True)
+        self._set(request, llms, "Monitoring is on", enabled_for_monitoring=True)
 
     @admin.action(description="Switch monitoring off")
     def stop_monitoring(self, request: HttpRequest, llms: QuerySet[LLM]) -> None:
-        self._set(request, llms, "is no longer monitored", enabled_for_monitoring=False)
+        self._set(request, llms, "Monitoring is off", enabled_for_monitoring=False)
 
     @admin.action(description="Offer for benchmarks")
     def offer_for_benchmarks(self, request: HttpRequest, llms: QuerySet[LLM]) -> None:
-        self._set(request, llms, "is offered for benchmarks", enabled_for_benchmark=True)
+        self._set(request, llms, "Benchmarks are on", enabled_for_benchmark=True)
 
     @admin.action(description="Keep out of benchmarks")
     def keep_from_benchmarks(self, request: HttpRequest, llms: QuerySet[LLM]) -> None:
-        self._set(request, llms, "is kept out of benchmarks", enabled_for_benchmark=False)
+        self._set(request, llms, "Benchmarks are off", enabled_for_benchmark=False)
 
     def _set(self, request: HttpRequest, llms: QuerySet[LLM], said: str, **flags: bool) -> None:
-        count = llms.update(**flags)
-        self.message_user(request, f"{count} model{'' if count == 1 else 's'}: {said}.")
+        count = llms.update(updated_at=timezone.now(), **flags)
+        self.message_user(request, f"{said} for {count} model{'' if count == 1 else 's'}.")
 
 
 @admin.register(OwnPromptPack)
