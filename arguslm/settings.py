@@ -8,25 +8,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import django_stubs_ext
-import environ
 
 from arguslm.embedded import broker, keys
+from arguslm.environment import Environment
 
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+env = Environment()
+env.read_env(BASE_DIR / ".env")
 
 LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
 # --- where we listen, where we store ------------------------------------------------------------
 HOST: str = env.str("ARGUSLM_HOST", "127.0.0.1")
-PORT: int = env.int("ARGUSLM_PORT", 8000)
-DATA_DIR = Path(env.str("ARGUSLM_DATA_DIR", str(BASE_DIR / ".data"))).expanduser().absolute()
-DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+PORT: int = env.port("ARGUSLM_PORT", 8000)
+DATA_DIR: Path = env.directory("ARGUSLM_DATA_DIR", BASE_DIR / ".data")
 DEBUG: bool = env.bool("DEBUG", False)
-LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO").upper()
+LOG_LEVEL: str = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 
 # The address under which people open these pages: messages link to it.
 _OPENED_AS = "localhost" if HOST in ("0.0.0.0", "::") else HOST  # noqa: S104 - a comparison
@@ -52,7 +51,7 @@ if not (SECRET_KEY and ENCRYPTION_KEYS) and not DATABASE_URL:
 
 # --- the two servers behind us ------------------------------------------------------------------
 if DATABASE_URL:
-    DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+    DATABASES = {"default": env.database(DATABASE_URL)}
 else:
     DATABASES = {
         "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "arguslm.sqlite3"}
@@ -133,7 +132,7 @@ CELERY_BEAT_SCHEDULE = {
 EMAIL_URL: str = env.str("EMAIL_URL", "")
 EMAIL_HOST_IS_SET = bool(EMAIL_URL)
 if EMAIL_URL:
-    globals().update(env.email_url_config(EMAIL_URL))
+    globals().update(env.mail(EMAIL_URL))
 DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", "arguslm@localhost")
 EMAIL_TIMEOUT = 10
 

@@ -8,6 +8,8 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from arguslm.api.access import ApiAuth, is_private_setup
 
+REDIS_SCHEMES = ("redis://", "rediss://")
+
 
 @register()
 def api_auth_is_safe(**kwargs: Any) -> list[CheckMessage]:
@@ -31,6 +33,26 @@ def open_api_is_meant(**kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register()
+def addresses_are_usable(**kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for host in settings.ALLOWED_HOSTS:
+        if "/" in host or _port_in(host):
+            hint = "Write host names alone, without scheme and port: argus.example.org."
+            found.append(Error(f"ALLOWED_HOSTS holds {host!r}.", hint=hint, id="arguslm.E003"))
+    if not settings.PUBLIC_URL.startswith(("http://", "https://")):
+        hint = "Write it with its scheme: https://argus.example.org."
+        found.append(Error("PUBLIC_URL is no address of pages.", hint=hint, id="arguslm.E006"))
+    if settings.EXTERNAL_REDIS_URL and not settings.EXTERNAL_REDIS_URL.startswith(REDIS_SCHEMES):
+        hint = "It must look like redis://:password@host:6379/0."
+        found.append(Error("REDIS_URL is no address of a Redis.", hint=hint, id="arguslm.E007"))
+    return found
+
+
+def _port_in(host: str) -> bool:
+    return ":" in host and not host.endswith("]")
 
 
 @register()

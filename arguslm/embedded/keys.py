@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 from arguslm.embedded.files import create_private, private_directory
 
 
-class KeyFileEmpty(Exception):
+class KeyFileUnusable(ImproperlyConfigured):
     """A key file without a key: making a new one would orphan what the old one encrypted."""
 
 
@@ -33,9 +35,12 @@ def _read_or_make(path: Path, make: Callable[[], str]) -> str:
     if not path.exists():
         private_directory(path.parent)
         create_private(path, make() + "\n")
-    key = path.read_text(encoding="ascii").strip()
+    try:
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as exc:
+        raise KeyFileUnusable(f"{path} cannot be read: {exc}") from exc
     if not key:
-        raise KeyFileEmpty(f"{path} is empty: restore it, or delete it to start anew.")
+        raise KeyFileUnusable(f"{path} is empty: restore it, or delete it to start anew.")
     return key
 
 

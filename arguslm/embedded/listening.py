@@ -37,7 +37,7 @@ def url_of(listening: socket.socket) -> str:
 def accepted_host(allowed_hosts: Collection[str], host: str) -> str:
     """A Host header that Django will take: our own address if it may be used."""
     own = f"[{host}]" if ":" in host else host
-    if "*" in allowed_hosts or own in allowed_hosts or not allowed_hosts:
+    if "*" in allowed_hosts or own in allowed_hosts:
         return own
     return next(iter(allowed_hosts)).lstrip(".")
 

@@ -78,6 +78,23 @@ def test_an_unknown_auth_mode_refuses_to_start(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "check"),
+    [
+        ("ALLOWED_HOSTS", ["https://argus.example"], "arguslm.E003"),
+        ("ALLOWED_HOSTS", ["argus.example:8000"], "arguslm.E003"),
+        ("PUBLIC_URL", "argus.example", "arguslm.E006"),
+        ("EXTERNAL_REDIS_URL", "localhost:6379", "arguslm.E007"),
+    ],
+)
+def test_an_address_that_cannot_be_meant_refuses_to_start(
+    settings: Settings, name: str, value: object, check: str
+) -> None:
+    assert checks.addresses_are_usable() == []
+    setattr(settings, name, value)
+    assert [found.id for found in checks.addresses_are_usable()] == [check]
+
+
+@pytest.mark.parametrize(
     ("origin", "foreign"),
     [
         ("http://localhost:8000", False),

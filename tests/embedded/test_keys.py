@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from arguslm.embedded.keys import KeyFileEmpty, Keys, load_or_create
+from arguslm.embedded.keys import KeyFileUnusable, Keys, load_or_create
 
 
 def test_the_encryption_key_is_a_fernet_key(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_an_empty_key_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "encryption_key"
     path.write_text("")
 
-    with pytest.raises(KeyFileEmpty):
+    with pytest.raises(KeyFileUnusable):
         load_or_create(tmp_path)
     assert path.read_text() == ""
 
