@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db import IntegrityError
+
 from models_app.models import LLM
 from providers.adapters import DiscoveredModel, list_models
 from providers.errors import ExchangeFailed
@@ -55,6 +57,8 @@ def refresh(account: ProviderAccount) -> Refreshed:
         return Refreshed(False, 0, str(exc))
     except TimeoutError:
         return Refreshed(False, 0, "The provider did not list its models in time.")
+    except IntegrityError:
+        return Refreshed(False, 0, "The account has been deleted meanwhile.")
     if count == 0:
         return Refreshed(True, 0, "The provider lists no models; add one by hand.")
     return Refreshed(True, count, f"The provider lists {count} models.")

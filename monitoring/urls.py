@@ -63,7 +63,7 @@ urlpatterns = [
         name="monitoring-prompt-packs-import",
     ),
     path(
-        "monitoring/prompt-packs/<str:pk>",
+        "monitoring/prompt-packs/<slug:pk>",
         PromptPackViewSet.as_view(
             {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
         ),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from base64 import b64decode
+from collections.abc import Collection
 from ipaddress import ip_address
 
 from django.conf import settings
 from django.db.models import TextChoices
 
+PREFIX = "argus_"
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
@@ -50,6 +52,24 @@ def is_open_to(peer: str | None, header_names: Collection[str]) -> bool:
     )
 
 
-def bearer_of(headers: Mapping[str, str]) -> str | None:
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    return value.strip() if scheme.lower() == "bearer" and value.strip() else None
+def token_in(authorization: str) -> str | None:
+    """The token of `Bearer <token>`, or the password of `Basic` when it is one of our tokens.
+
+    The second is what clients without a header of their own make of http://any:<token>@host, on
+    the WebSocket as well. Other passwords are for a proxy in front of us.
+    """
+    scheme, _, value = authorization.partition(" ")
+    value = value.strip()
+    if scheme.lower() == "bearer":
+        return value or None
+    if scheme.lower() == "basic":
+        password = _decoded(value).partition(":")[2]
+        return password if password.startswith(PREFIX) else None
+    return None
+
+
+def _decoded(value: str) -> str:
+    try:
+        return b64decode(value, validate=True).decode()
+    except ValueError:
+        return ""

@@ -8,7 +8,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from arguslm.api.access import bearer_of
+from arguslm.api.access import token_in
 from arguslm.api.models import ApiToken
 
 
@@ -16,7 +16,7 @@ class TokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer argus_…`. A wrong token is refused even where none is needed."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, ApiToken] | None:
-        plain = bearer_of({"authorization": request.headers.get("Authorization", "")})
+        plain = token_in(request.headers.get("Authorization", ""))
         if plain is None:
             return None
         token = ApiToken.find(plain)

@@ -7,9 +7,8 @@ from datetime import timedelta
 from django.db import models
 from django.utils import timezone
 
+from arguslm.api.access import PREFIX
 from arguslm.api.ids import new_id
-
-PREFIX = "argus_"
 
 
 def digest_of(token: str) -> str:

@@ -12,7 +12,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
-from arguslm.api.access import bearer_of, is_open_to
+from arguslm.api.access import is_open_to, token_in
 from arguslm.api.bells import end_task
 from arguslm.api.models import ApiToken
 from arguslm.api.origin import is_foreign
@@ -83,7 +83,7 @@ async def refusal_for(scope: Scope) -> tuple[int, str] | None:
     origin = headers.get("origin")
     if origin is not None and is_foreign(origin, host):
         return CLOSE_FOREIGN_ORIGIN, "Pages of another origin may not connect."
-    plain = bearer_of(headers)
+    plain = token_in(headers.get("authorization", ""))
     if plain is not None:
         known = await sync_to_async(ApiToken.find)(plain)
         return None if known else (CLOSE_UNAUTHORIZED, "This API token is not known here.")

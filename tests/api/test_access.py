@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
@@ -55,6 +57,38 @@ def test_a_token_opens_the_api_and_its_last_use_is_known(
     assert status_with(api, plain) == 200
     token.refresh_from_db()
     assert token.last_used_at is not None
+
+
+def basic(user: str, password: str) -> str:
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("authorization", "token"),
+    [
+        ("Bearer argus_abc", "argus_abc"),
+        ("bearer  anything ", "anything"),
+        (basic("any", "argus_abc"), "argus_abc"),
+        (basic("", "argus_a:b"), "argus_a:b"),
+        (basic("proxy", "a password"), None),
+        ("Basic %%%", None),
+        ("Basic /w==", None),
+        ("Bearer ", None),
+        ("Token argus_abc", None),
+        ("", None),
+    ],
+)
+def test_a_token_comes_as_bearer_or_as_a_password(authorization: str, token: str | None) -> None:
+    assert access.token_in(authorization) == token
+
+
+def test_a_client_that_only_takes_an_address_can_name_its_token_there(
+    api: APIClient, settings: Settings
+) -> None:
+    settings.API_AUTH = "required"
+    _, plain = ApiToken.issue("ci")
+    assert api.get(URL, headers={"Authorization": basic("token", plain)}).status_code == 200
+    assert api.get(URL, headers={"Authorization": basic("token", "argus_x")}).status_code == 401
 
 
 def test_a_token_is_stored_as_a_digest_only() -> None:

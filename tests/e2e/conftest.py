@@ -33,16 +33,20 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The whole server as `make run` starts it: Valkey, web, worker and beat."""
-    port = free_port()
-    environment = {
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path_factory.mktemp("home")),
-        "ARGUSLM_PORT": str(port),
+        "ARGUSLM_PORT": str(free_port()),
         "ARGUSLM_DATA_DIR": str(tmp_path_factory.mktemp("data")),
         "ARGUSLM_ADMIN_PASSWORD": "correct horse battery",
     }
+
+
+@pytest.fixture(scope="session")
+def server_url(environment: dict[str, str]) -> Iterator[str]:
+    """The whole server as `make run` starts it: Valkey, web, worker and beat."""
+    port = environment["ARGUSLM_PORT"]
     command = [sys.executable, "manage.py", "up"]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -55,6 +59,14 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=15)
+
+
+@pytest.fixture
+def token(server_url: str, environment: dict[str, str]) -> str:
+    """A token that `manage.py token create` prints while the server runs."""
+    command = [sys.executable, "manage.py", "token", "create", f"e2e {time.monotonic_ns()}"]
+    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+    return made.stdout.decode().strip()
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -168,3 +168,18 @@ def test_every_list_of_a_new_installation_can_be_read(client: PublishedClient) -
     assert client.call("list_models")["limit"] == 100
     assert client.call("list_alerts", acknowledged=False)["limit"] == 50
     assert client.call("list_alert_rules") is not None
+
+
+def test_the_client_may_name_its_token_in_the_address_for_the_stream_too(
+    server_url: str, token: str, simulator: Simulator
+) -> None:
+    with PublishedClient(server_url.replace("//", f"//any:{token}@"), "async") as client:
+        provider = make_provider(client, simulator.base_url)
+        model = models_of(client, provider)["sim-fast"]["id"]
+        asked = {"model_ids": [model], "prompt_pack": "health_check", "num_runs": 1}
+        run_id = client.call("start_benchmark", BenchmarkCreate=asked)["id"]
+        assert client.call("stream_benchmark", run_id)[-1]["type"] == "complete"
+    with PublishedClient(server_url.replace("//", "//any:argus_unknown@")) as stranger:
+        with pytest.raises(ClientError) as refusal:
+            stranger.call("list_providers")
+        assert refusal.value.kind == "AuthenticationError"

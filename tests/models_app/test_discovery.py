@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from rest_framework.test import APIClient
 
+from models_app.discovery import refresh
 from models_app.models import LLM
 from models_app.tasks import discover_models
 from providers.models import ProviderAccount
@@ -83,4 +84,16 @@ def test_a_failed_discovery_says_why_and_stores_nothing(
     assert (verdict["success"], verdict["models_discovered"]) == (False, 0)
     assert "401" in str(verdict["message"])
     assert "9876543210" not in str(verdict["message"])
+    assert not LLM.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_account_that_is_deleted_meanwhile_gets_no_models(simulator: Simulator) -> None:
+    account = account_at(simulator, "custom_openai_compatible", "/v1")
+    as_read_before = ProviderAccount.objects.get()
+    account.delete()
+
+    verdict = refresh(as_read_before)
+
+    assert (verdict.success, verdict.message) == (False, "The account has been deleted meanwhile.")
     assert not LLM.objects.exists()
