@@ -14,4 +14,4 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     ARGUSLM_HOST=0.0.0.0 ARGUSLM_DATA_DIR=/data
 VOLUME /data
 EXPOSE 8000
-CMD ["daphne", "-b", "0.0.0.0", "-p", "8000", "arguslm.asgi:application"]
+CMD ["python", "manage.py", "serve"]

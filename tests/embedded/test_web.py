@@ -8,12 +8,13 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import websockets.exceptions
 from websockets.sync.client import connect
 
-from tests.embedded.house import ROOT
+from tests.embedded.house import ROOT, start, wait_until
 
 APPLICATION = """
 import asyncio, sys
@@ -94,3 +95,15 @@ def test_an_open_websocket_is_told_that_we_go_away() -> None:
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1001
         assert process.wait(timeout=5) == 0
+
+
+def test_serve_is_the_web_process_alone_and_stops_in_order(tmp_path: Path) -> None:
+    with start(tmp_path / "data", "serve", ARGUSLM_PORT="0") as process:
+        where = tmp_path / "data" / "stderr"
+        assert wait_until(lambda: "Serving on http://127.0.0.1:" in where.read_text(), 60)
+        url = where.read_text().partition("Serving on ")[2].split()[0].rstrip(".")
+        assert fetch(f"{url}/health") == b'{"status":"healthy"}'
+
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(timeout=30) == 0
