@@ -5,16 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, TypedDict
-from urllib.parse import quote
 
 from providers.addresses import address_fault, parse_address
 from providers.catalog import AWS_KEYS, CATALOG, SIGNING_KINDS, CredentialField, ProviderSpec
 from providers.field_faults import field_fault, host_label_fault
 
 Errors = dict[str, list[str]]
-
-# Shorter values are words, not secrets; hiding them would blacken every message.
-SHORTEST_SECRET = 4
 
 # Names that ArgusLM's own pages and other tools use for the same thing.
 SAME_AS = {
@@ -23,15 +19,6 @@ SAME_AS = {
     "access_token": "api_key",
     "location": "region",
 }
-PUBLIC_NAMES = frozenset(
-    {
-        *("region", "organization", "project", "api_version", "resource", "account_id"),
-        *("endpoint", "tenant", "deployment"),
-        *("connect_timeout_s", "ttft_timeout_s", "total_timeout_s"),
-    }
-)
-# Values of these words belong to a scheme, not to the secret.
-_SCHEME = re.compile(r"(?i)(?:bearer|basic|token|key)\s+")
 
 
 def credential_errors(provider_type: object, credentials: object) -> Errors:
@@ -134,56 +121,6 @@ def _trimmed(value: Any) -> Any:
 
 def _stripped(value: Any) -> Any:
     return value.strip(" ") if isinstance(value, str) else value
-
-
-def secret_values(provider_type: object, credentials: object) -> tuple[str, ...]:
-    """Every text of the credentials that must not be shown, in each form it could be echoed in.
-
-    Takes what was sent as well as what is stored: fields nobody knows count as secret.
-    """
-    if not isinstance(credentials, Mapping):
-        return ()
-    found: set[str] = set()
-    for name, value in credentials.items():
-        if name == "base_url":
-            found.update(_url_secrets(value))
-        elif SAME_AS.get(name, name) not in PUBLIC_NAMES:
-            found.update(_texts(value))
-    forms = {form for text in found for form in _echoes(text)}
-    return tuple(sorted(forms, key=lambda form: (-len(form), form)))
-
-
-def _texts(value: object) -> list[str]:
-    """All texts in a JSON value however deep it is nested."""
-    found, waiting = [], [value]
-    while waiting:
-        current = waiting.pop()
-        if isinstance(current, str):
-            found.append(current)
-        elif isinstance(current, Mapping):
-            waiting.extend(current.values())
-        elif isinstance(current, list | tuple):
-            waiting.extend(current)
-    return found
-
-
-def _echoes(text: str) -> set[str]:
-    bare = text.strip()
-    forms = {text, bare, _SCHEME.sub("", bare, count=1)}
-    forms |= {quote(form, safe="", errors="replace") for form in forms}
-    return {form for form in forms if len(form) >= SHORTEST_SECRET}
-
-
-def _url_secrets(value: object) -> list[str]:
-    if not isinstance(value, str):
-        return _texts(value)
-    login = re.match(r"[^/?#]*//([^/?#]*)@", value.strip())
-    found = re.split(r"[:@]", login.group(1)) if login else []
-    for pair in value.partition("?")[2].partition("#")[0].split("&"):
-        name, _, text = pair.partition("=")
-        if name.lower() != "api-version":
-            found.append(text)
-    return found
 
 
 class PublicView(TypedDict):

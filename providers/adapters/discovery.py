@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from providers.adapters import faults
 from providers.adapters.clients import WIRES, Client, ClientPool
 from providers.adapters.deadline import transport_timeout
 from providers.adapters.endpoint import DiscoveredModel, Endpoint
+from providers.echoes import holds_secret
 from providers.errors import ErrorClass, ExchangeFailed, sanitise
 
 if TYPE_CHECKING:
@@ -47,17 +49,18 @@ async def list_models(endpoint: Endpoint, *, clients: ClientPool) -> list[Discov
     try:
         async with clients.lease(endpoint) as client, asyncio.timeout(endpoint.total_timeout_s):
             items = await _items(client, endpoint)
-    except TimeoutError as exc:
-        raise ExchangeFailed(faults.total_timeout(endpoint)) from exc
-    except ExchangeFailed:
-        raise
+    except TimeoutError:
+        failure = faults.total_timeout(endpoint)
     except Exception as exc:
-        failure = faults.of_exception(exc, endpoint, has_answered=False)
-        if failure is None:
+        known = faults.of_exception(exc, endpoint, has_answered=False)
+        if known is None:
             raise
-        raise ExchangeFailed(failure) from None
-    id_keys = ID_KEYS.get(endpoint.discovery, USUAL_ID_KEYS)
-    return _distinct(_model(item, id_keys) for item in items)
+        failure = known
+    else:
+        id_keys = ID_KEYS.get(endpoint.discovery, USUAL_ID_KEYS)
+        return _distinct(_model(item, id_keys, endpoint.secrets) for item in items)
+    # Not within an except block: what was caught may hold the answer, and with it an echoed key.
+    raise ExchangeFailed(failure)
 
 
 async def _items(client: Client, endpoint: Endpoint) -> list[Any]:
@@ -114,12 +117,12 @@ async def _bounded_body(response: httpx2.Response, endpoint: Endpoint) -> bytes:
 
 
 def _json(body: bytes, response: httpx2.Response, endpoint: Endpoint) -> Any:
-    try:
+    with contextlib.suppress(ValueError, RecursionError):
         return json.loads(body)
-    except (ValueError, RecursionError) as exc:
-        what = "a web page" if body.lstrip()[:1] == b"<" else "something that is not JSON"
-        sentence = f"The provider answered {what} instead of its model list: check the base URL."
-        raise _malformed(endpoint, sentence) from exc
+    # Not within an except block: the error of json holds the body, and with it what it echoes.
+    what = "a web page" if body.lstrip()[:1] == b"<" else "something that is not JSON"
+    sentence = f"The provider answered {what} instead of its model list: check the base URL."
+    raise _malformed(endpoint, sentence)
 
 
 def _list_in(body: Any, endpoint: Endpoint) -> list[Any]:
@@ -137,29 +140,31 @@ def _malformed(endpoint: Endpoint, sentence: str) -> ExchangeFailed:
     return ExchangeFailed(faults.failure(endpoint, ErrorClass.MALFORMED, sentence))
 
 
-def _model(item: Any, id_keys: tuple[str, ...]) -> DiscoveredModel | None:
+def _model(item: Any, id_keys: tuple[str, ...], secrets: tuple[str, ...]) -> DiscoveredModel | None:
     """None for an entry without a usable id."""
     if isinstance(item, str):
-        return _named(item, {})
+        return _named(item, {}, secrets)
     if not isinstance(item, dict):
         return None
     upstream_id = next((v for k in id_keys if isinstance(v := item.get(k), str)), "")
     details = item.get("details")
     facts = {**(details if isinstance(details, dict) else {}), **item}
-    kept = {k: v for k in KEPT_METADATA if (v := _plain(facts.get(k))) is not None}
-    return _named(upstream_id, kept)
+    kept = {k: v for k in KEPT_METADATA if (v := _plain(facts.get(k), secrets)) is not None}
+    return _named(upstream_id, kept, secrets)
 
 
-def _named(upstream_id: str, metadata: dict[str, Any]) -> DiscoveredModel | None:
+def _named(
+    upstream_id: str, metadata: dict[str, Any], secrets: tuple[str, ...]
+) -> DiscoveredModel | None:
     name = upstream_id.removeprefix("models/").strip()
-    if not name or len(name) > ID_LIMIT or not name.isprintable():
+    if not name or len(name) > ID_LIMIT or not name.isprintable() or holds_secret(name, secrets):
         return None
     return DiscoveredModel(name, metadata)
 
 
-def _plain(value: Any) -> str | int | float | bool | None:
+def _plain(value: Any, secrets: tuple[str, ...]) -> str | int | float | bool | None:
     if isinstance(value, str):
-        return sanitise(value, limit=200) or None
+        return sanitise(value, secrets, limit=200) or None
     if isinstance(value, bool):
         return value
     if isinstance(value, int | float):

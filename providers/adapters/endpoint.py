@@ -8,13 +8,20 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from providers.addresses import PUBLIC_PARAMETERS
+
 if TYPE_CHECKING:
     from providers.adapters.signing import Signing
 
 Protocol = Literal["openai", "anthropic"]
 TokenParam = Literal["max_tokens", "max_completion_tokens"]
 
-PUBLIC_HEADERS = frozenset({"accept", "anthropic-beta", "anthropic-version", "content-type"})
+PUBLIC_HEADERS = frozenset(
+    {
+        *("accept", "anthropic-beta", "anthropic-version", "content-type"),
+        *("openai-organization", "openai-project"),
+    }
+)
 
 
 class Unsendable(Exception):
@@ -76,7 +83,8 @@ class Endpoint:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Everything a provider could echo that must not be shown."""
-        values = [self.api_key or "", *self.query.values()]
+        values = [self.api_key or ""]
+        values += [v for name, v in self.query.items() if name.lower() not in PUBLIC_PARAMETERS]
         values += [v for name, v in self.headers.items() if name.lower() not in PUBLIC_HEADERS]
         values += self.signing.secrets if self.signing else ()
         bare = [value.split(" ", 1)[-1] for value in values]

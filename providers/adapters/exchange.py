@@ -14,7 +14,8 @@ from providers.adapters.endpoint import ChatRequest, Endpoint
 from providers.adapters.reading import Reading, Unreadable
 from providers.adapters.refusals import Dialect, Refused
 from providers.adapters.verdict import judge
-from providers.errors import ErrorClass, Failure, conceal
+from providers.echoes import conceal, holds_secret
+from providers.errors import ErrorClass, Failure
 from providers.measurement import TRACE_KEY, Measurement, Outcome, Trace, now_ns, wall_clock
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ class Attempt:
     def _request_id(self) -> str | None:
         """Only what looks like an id; each is new, so that sanitising them all would cost time."""
         name = self.request_name
-        if not _ID.fullmatch(name) or any(secret in name for secret in self.secrets):
+        if not _ID.fullmatch(name) or holds_secret(name, self.secrets):
             return None
         return name
 

@@ -10,6 +10,7 @@ import pytest
 
 from providers.adapters import ClientPool, DiscoveredModel, Endpoint, list_models
 from providers.adapters.endpoint import Protocol
+from providers.adapters.faults import causes
 from providers.errors import ExchangeFailed
 from tests.providers.raw_server import make_status, raw_server
 
@@ -161,3 +162,24 @@ async def test_a_server_that_is_not_there_is_a_connect_failure(clients: ClientPo
         await list_models(Endpoint("test", "http://127.0.0.1:1", api_key=KEY), clients=clients)
 
     assert caught.value.failure.error_class == "connect"
+
+
+async def test_a_list_that_echoes_the_key_brings_it_nowhere(clients: ClientPool) -> None:
+    entries = [{"id": f"m-{KEY}"}, {"id": "m-1", "owned_by": f"owner of {KEY}"}]
+    async with raw_server(make_status(200, json.dumps({"data": entries}).encode())) as server:
+        found = await list_models(Endpoint("test", server.url, api_key=KEY), clients=clients)
+
+    assert found == [DiscoveredModel("m-1", {"owned_by": "owner of [hidden]"})]
+
+
+@pytest.mark.parametrize("status", [200, 302, 401, 500])
+@pytest.mark.parametrize("body", [f"not json {KEY}", f"<p>{KEY}", f'{{"no": "{KEY}"}}'])
+async def test_no_exception_of_a_bad_list_holds_the_key(
+    clients: ClientPool, body: str, status: int
+) -> None:
+    async with raw_server(make_status(status, body.encode())) as server:
+        with pytest.raises(ExchangeFailed) as caught:
+            await list_models(Endpoint("test", server.url, api_key=KEY), clients=clients)
+
+    for error in causes(caught.value):
+        assert KEY not in f"{error!r} {vars(error)}"
