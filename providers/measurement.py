@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from providers.errors import Failure
-from providers.quality import flags_of, hides_reasoning, is_buffered
+from providers.quality import flags_of, hides_reasoning, is_buffered, miscounts
 
 TokenSource = Literal["usage", "estimated"]
 TRACE_KEY = "arguslm.trace"
@@ -186,7 +186,9 @@ class Measurement:
     def tps(self) -> float | None:
         """N / latency, tokens per second"""
         latency_ms, count = self.latency_ms, self.tokens.output
-        return None if not latency_ms or not count else count * 1000.0 / latency_ms
+        if not latency_ms or not count or miscounts(self):
+            return None
+        return count * 1000.0 / latency_ms
 
     @property
     def queue_wait_ms(self) -> float | None:
@@ -260,7 +262,9 @@ class Measurement:
     def _generation(self) -> tuple[float | None, int | None]:
         """Span of the generation in ms and the tokens that came in it, when both mean something."""
         later = (self.tokens.output or 0) - self.tokens.first_chunk
-        if later <= 0 or len(self.chunks) < 3 or is_buffered(self) or hides_reasoning(self):
+        if later <= 0 or len(self.chunks) < 3:
+            return None, None
+        if is_buffered(self) or hides_reasoning(self) or miscounts(self):
             return None, None
         return _ms(self.first_ns, self.last_ns), later
 

@@ -14,6 +14,8 @@ _CHARS = attrgetter("chars")
 LAG_LIMIT_MS = 5.0
 QUEUE_LIMIT_MS = 5.0
 BUFFERED_MIN_TOKENS = 20
+# Of so few tokens the last one alone may be most of the text, so lateness takes several.
+LATE_MIN_CHUNKS = 3
 # Nothing on the market writes one stream this fast: the tokens waited somewhere and came at once.
 BURST_MS_PER_TOKEN = 0.05
 
@@ -25,21 +27,30 @@ def flags_of(seen: Measurement) -> set[str]:
 
 def is_buffered(seen: Measurement) -> bool:
     """Tokens that waited somewhere between the model and us, and then came together."""
-    count = seen.tokens.output or 0
-    if count <= BUFFERED_MIN_TOKENS or not seen.chunks:
+    if not seen.chunks:
         return False
+    count, is_long = seen.tokens.output or 0, (seen.tokens.output or 0) > BUFFERED_MIN_TOKENS
     first_ns, last_ns = seen.chunks[0].at_ns, seen.chunks[-1].at_ns
-    if not any(first_ns < chunk.at_ns < last_ns for chunk in seen.chunks):
+    if is_long and last_ns - first_ns < count * BURST_MS_PER_TOKEN * 1e6:
         return True
-    if last_ns - first_ns < count * BURST_MS_PER_TOKEN * 1e6:
+    if is_long and not any(first_ns < chunk.at_ns < last_ns for chunk in seen.chunks):
         return True
-    return _late_share(seen.chunks, last_ns - (last_ns - first_ns) / 10) >= 0.9
+    late = _late(seen.chunks, last_ns - (last_ns - first_ns) / 10)
+    return (is_long or len(late) >= LATE_MIN_CHUNKS) and _share(late, seen.chunks) >= 0.9
 
 
-def _late_share(chunks: Sequence[Chunk], from_ns: float) -> float:
-    late = takewhile(lambda chunk: chunk.at_ns >= from_ns, reversed(chunks))
+def _late(chunks: Sequence[Chunk], from_ns: float) -> list[Chunk]:
+    return list(takewhile(lambda chunk: chunk.at_ns >= from_ns, reversed(chunks)))
+
+
+def _share(some: Sequence[Chunk], chunks: Sequence[Chunk]) -> float:
     total = sum(map(_CHARS, chunks))
-    return sum(map(_CHARS, late)) / total if total else 0.0
+    return sum(map(_CHARS, some)) / total if total else 0.0
+
+
+def miscounts(seen: Measurement) -> bool:
+    """The reported number of tokens cannot be that of the text, so no speed follows from it."""
+    return "usage_mismatch" in seen.noted and seen.tokens.source == "usage"
 
 
 def hides_reasoning(seen: Measurement) -> bool:

@@ -31,6 +31,8 @@ HEAD_LIMIT = 4_096
 INFLATED_LIMIT = 64 * 1024 * 1024
 # More characters per token than any language or code has: the count cannot be of this text.
 MAX_CHARS_PER_TOKEN = 20
+# Nor has any text so many tokens: one per letter of ASCII, and some that stand for its structure.
+MAX_TOKENS_PER_ESTIMATED, UNSEEN_TOKENS = 4, 32
 # A stream whose events differ in more than the text is read the long way after this many tries.
 STENCIL_TRIES = 8
 # Through a stencil a tenth of a millisecond; other streams wait that long to be read.
@@ -161,7 +163,7 @@ class Reading:
         usage = self.usage
         output, source = usage.output, "usage"
         if not output and self.chunks:
-            output, source = estimate_tokens("".join((*self._answer, *self._beside))), "estimated"
+            output, source = self._estimate, "estimated"
         given = usage.input
         if given is None and source == "estimated":
             given = estimate_tokens(prompt)
@@ -176,11 +178,20 @@ class Reading:
 
     @property
     def is_usage_doubtful(self) -> bool:
-        """The reported count cannot belong to what was seen."""
-        if self.usage.output is None or not self.chunks:
+        """The reported count cannot belong to what was seen: far too low, or far too high."""
+        output = self.usage.output
+        if output is None or not self.chunks:
             return False
         chars = sum(chunk.chars for chunk in self.chunks)
-        return chars > self.usage.output * MAX_CHARS_PER_TOKEN
+        if chars > output * MAX_CHARS_PER_TOKEN:
+            return True
+        shown = output - (0 if self.has_reasoning else self.usage.reasoning or 0) - UNSEEN_TOKENS
+        # The estimate is at least a quarter of the letters, so most texts need none.
+        return shown > chars and shown > self._estimate * MAX_TOKENS_PER_ESTIMATED
+
+    @property
+    def _estimate(self) -> int:
+        return estimate_tokens("".join((*self._answer, *self._beside)))
 
     def _take(self, event: SseEvent) -> list[Event]:
         self.event_count += 1

@@ -210,9 +210,12 @@ async def test_a_count_that_cannot_be_true_is_flagged(clients: ClientPool) -> No
     text = make_delta(content="many words " * 40)
     doubtful = await ask(clients, [HEAD, text, STOP, make_usage(5, 3), DONE])
     zero = await ask(clients, [HEAD, text, STOP, make_usage(5, 0), DONE])
+    high = await ask(clients, [HEAD, make_delta(content="Yes."), STOP, make_usage(5, 90), DONE])
 
     assert "usage_mismatch" in doubtful.figures()["quality_flags"]
     assert doubtful.figures()["output_tokens"] == 3
+    assert doubtful.figures()["tps"] is None
+    assert "usage_mismatch" in high.figures()["quality_flags"]
     assert "usage_mismatch" in zero.figures()["quality_flags"]
     assert zero.figures()["token_source"] == "estimated"
 

@@ -154,6 +154,32 @@ def test_few_tokens_in_two_chunks_are_not_buffered() -> None:
     assert "buffered_stream" not in make_measurement(10, 20, output=20).quality_flags
 
 
+def test_a_short_answer_held_back_until_its_end_is_buffered() -> None:
+    seen = make_measurement(100, *(900 + i for i in range(11)))
+    at_once = make_measurement(*(500.0,) * 3)
+
+    assert "buffered_stream" in seen.quality_flags
+    assert "buffered_stream" in at_once.quality_flags
+    assert (seen.tpot_ms, at_once.tpot_ms) == (None, None)
+
+
+def test_a_long_last_word_does_not_make_a_short_answer_buffered() -> None:
+    words = (Chunk(SEND + 100 * MS, 1, True), Chunk(SEND + 150 * MS, 1, True))
+    seen = make_measurement(output=3, chunks=(*words, Chunk(SEND + 200 * MS, 40, True)))
+
+    assert "buffered_stream" not in seen.quality_flags
+
+
+def test_a_count_that_is_not_of_the_text_gives_no_speed() -> None:
+    given = {"output": 30, "noted": frozenset({"usage_mismatch"})}
+    counted = make_measurement(10, 20, 30, **given)
+    estimated = make_measurement(10, 20, 30, tokens={"source": "estimated"}, **given)
+
+    assert (counted.tps, counted.tpot_ms, counted.tps_excluding_ttft) == (None, None, None)
+    assert counted.latency_ms == 30
+    assert estimated.tps == 1000
+
+
 @pytest.mark.parametrize(("output", "flagged"), [(5, True), (None, True), (1, False)])
 def test_a_single_chunk_is_flagged_unless_it_is_all_there_was(
     output: int | None, flagged: bool
