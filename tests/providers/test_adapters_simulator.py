@@ -141,7 +141,7 @@ async def test_visible_thoughts_come_before_the_answer(
     model = f"sim:ttft=20,gap=30,tokens=10,reasoning=10,style={style}"
     figures = (await ask(simulator, clients, model)).figures()
 
-    assert figures["ttfa_ms"] > figures["ttft_ms"] + 30
+    assert figures["ttfa_ms"] > figures["ttft_ms"]
     assert figures["reasoning_tokens"] == 10
     assert figures["tpot_ms"] is not None
 
