@@ -30,6 +30,9 @@ RESENT_KEY = "arguslm.resent"
 BODY_KEY = "arguslm.body"
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
+# A close that crossed our request on the way comes within a round trip. A later one is what the
+# server did with the request, and asking again would hide it.
+STILLBORN_S = 2.0
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -146,7 +149,7 @@ class ArgusTransport(httpx2.AsyncBaseTransport):
     async def _carry(
         self, parcel: Parcel, trace: Trace, timeouts: Timeouts, marks: dict[str, Any]
     ) -> Exchange:
-        """Once more on a new link when an idle one turns out dead before a byte of the answer."""
+        """Once more on a new link when an idle one turns out to have been dead already."""
         origin, outgoing = parcel.origin, parcel.outgoing
         link = self._pool.take_idle(origin) or await self._idle_link(origin, timeouts, fresh=False)
         if link is not None:
@@ -154,7 +157,7 @@ class ArgusTransport(httpx2.AsyncBaseTransport):
             try:
                 return await self._run(exchange, outgoing)
             except (httpx2.NetworkError, httpx2.RemoteProtocolError):
-                if exchange.answered or outgoing.rest is not None or self._closed:
+                if outgoing.rest is not None or self._closed or not _is_stillborn(exchange):
                     raise
             marks[RESENT_KEY] = True
             trace.end_ns = None
@@ -237,6 +240,14 @@ def pack(request: httpx2.Request) -> Parcel:
     """Raises what must not be put on the wire: LocalProtocolError, UnsupportedProtocol."""
     outgoing = compose(request)
     return Parcel(request, _origin(request.url), request.method, outgoing)
+
+
+def _is_stillborn(exchange: Exchange) -> bool:
+    """Whether the link was dead before the request could reach the server."""
+    sent_ns, end_ns = exchange.trace.send_ns, exchange.trace.end_ns
+    if exchange.answered or sent_ns is None or end_ns is None:
+        return False
+    return end_ns - sent_ns < STILLBORN_S * 1e9
 
 
 def _origin(url: httpx2.URL) -> Origin:

@@ -174,6 +174,24 @@ async def test_a_reused_connection_that_dies_unanswered_is_tried_once_more(
     assert len(peer.requests) == 3
 
 
+async def test_a_server_that_takes_its_time_to_hang_up_has_refused_and_is_not_asked_again(
+    transport: ArgusTransport, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang_up_late(visit: Visit) -> None:
+        await visit.request()
+        await visit.say(HELLO)
+        await visit.request()
+        await asyncio.sleep(0.2)
+        visit.reset()
+
+    monkeypatch.setattr("providers.wire.transport.STILLBORN_S", 0.1)
+    peer = await serve(hang_up_late)
+    await fetch(transport, peer)
+    with pytest.raises(httpx2.ReadError, match="reset"):
+        await fetch(transport, peer)
+    assert len(peer.requests) == 2
+
+
 async def test_a_reused_connection_that_dies_in_its_answer_is_not_tried_again(
     transport: ArgusTransport, serve: Serve
 ) -> None:
