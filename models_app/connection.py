@@ -24,6 +24,7 @@ _NO_CHAT = re.compile(
     r"|davinci|babbage|search|vision-preview|instruct-0914",
     re.IGNORECASE,
 )
+_COMPLETES = re.compile(r"davinci|babbage|instruct", re.IGNORECASE)
 _CHEAP = re.compile(r"mini|nano|haiku|flash|lite|small|[-_](1|3|7|8)b\b", re.IGNORECASE)
 
 
@@ -73,7 +74,8 @@ async def _test(endpoint: Endpoint, models: list[str], clients: ClientPool) -> V
         else:
             details["models_found"] = len(listed)
             details["latency_ms"] = round((now_ns() - start) / 1e6, 1)
-    candidates = (models or cheapest_first(listed or list(endpoint.known_models)))[:CANDIDATES]
+    asked_first = completing_first if endpoint.form == "completion" else cheapest_first
+    candidates = (models or asked_first(listed or list(endpoint.known_models)))[:CANDIDATES]
     if not candidates:
         return _without_message(endpoint, details)
     return await _ask(endpoint, candidates, clients, details)
@@ -101,6 +103,11 @@ async def _ask(
 def cheapest_first(models: list[str]) -> list[str]:
     chatting = [name for name in models if not _NO_CHAT.search(name)]
     return sorted(chatting, key=lambda name: not _CHEAP.search(name))
+
+
+def completing_first(models: list[str]) -> list[str]:
+    """For the older completions, which chat models refuse."""
+    return sorted(models, key=lambda name: not _COMPLETES.search(name))
 
 
 def _succeeded(figures: dict[str, Any], details: dict[str, Any]) -> Verdict:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from string import Formatter
 from typing import Any, Literal
 
+from providers.adapters.endpoint import Form
 from providers.regions import REGIONS
 
 Protocol = Literal["openai", "anthropic", "bedrock", "vertex", "azure_openai", "other"]
@@ -46,7 +47,9 @@ class ProviderSpec:
     rule of ``providers.endpoints`` for a base URL that the account gives. ``auth`` says how the
     key travels: ``bearer``, ``optional_bearer``, ``access_token`` (a short-lived bearer),
     ``api-key`` and ``x-api-key`` (headers of that name); others belong to unsupported providers.
-    ``key_instead`` names the fields that together take the place of the API key.
+    ``ibm_key`` and ``sber_key`` buy such a token. ``key_instead`` names the fields that together
+    take the place of the API key, ``in_body`` those that go with every request under another name,
+    ``routes`` the rule of ``providers.routes`` for models that are asked in another way.
     """
 
     id: str
@@ -60,6 +63,10 @@ class ProviderSpec:
     shape: str = "plain"
     token_param: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # noqa: S105
     stream_options: bool = True
+    form: Form = "chat"
+    names_model: bool = True
+    in_body: Mapping[str, str] = field(default_factory=dict)
+    routes: str | None = None
     default_base_url: str | None = None
     api_key_label: str | None = None
     base_url_label: str | None = None
@@ -122,7 +129,8 @@ class ProviderSpec:
         kind: FieldKind = "path_part" if in_template or name == "api_version" else "text"
         if name in HOST_LABELS:
             kind = "host_label"
-        return CredentialField(name, FIELD_LABELS[name], kind, required=in_template)
+        is_required = in_template or name in self.in_body.values()
+        return CredentialField(name, FIELD_LABELS[name], kind, required=is_required)
 
     def public(self) -> dict[str, Any]:
         """The catalog entry as JSON: the keys ArgusLM's clients read, then our own."""
@@ -158,6 +166,7 @@ FIELD_LABELS = {
     "endpoint": "Endpoint name",
     "tenant": "Tenant",
     "deployment": "Deployment",
+    "scope": "Scope (GIGACHAT_API_PERS, _B2B or _CORP)",
     "aws_access_key_id": "IAM access key id (instead of the bearer token)",
     "aws_secret_access_key": "IAM secret access key",
     "aws_session_token": "Session token of temporary IAM keys",

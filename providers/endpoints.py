@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
@@ -12,10 +12,12 @@ from providers.adapters.endpoint import Protocol as WireProtocol
 from providers.adapters.signing import Signing
 from providers.adapters.signing_aws import AwsKeys
 from providers.adapters.signing_google import ServiceAccount
-from providers.addresses import Address, parse_address
+from providers.adapters.signing_keys import SBER_SCOPE, IbmKey, SberKey
 from providers.catalog import CATALOG, ProviderSpec
 from providers.credentials import canonical, credential_errors
 from providers.errors import ErrorClass, ExchangeFailed, Failure
+from providers.routes import with_routes
+from providers.targets import Target, target_of
 
 __all__ = ["credential_errors", "resolve"]
 
@@ -28,9 +30,6 @@ SPELLINGS = {
     )
 }
 OWN_HEADERS = {"organization": "OpenAI-Organization", "project": "OpenAI-Project"}
-# max_completion_tokens came with this version of the classic API.
-# https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
-AZURE_COMPLETION_TOKENS_SINCE = "2024-09-01"
 
 
 def resolve(provider_type: str, credentials: Mapping[str, Any]) -> Endpoint:
@@ -42,27 +41,53 @@ def resolve(provider_type: str, credentials: Mapping[str, Any]) -> Endpoint:
         raise ExchangeFailed(Failure(ErrorClass.BAD_REQUEST, sentence))
     spec = CATALOG[provider_type]
     fields = canonical(spec, credentials)
-    target = _target(spec, fields)
+    target = target_of(spec, fields)
     key = fields.get("api_key")
     in_header = spec.auth == "api-key"
-    return Endpoint(
+    signing = _signing(spec, fields, target)
+    endpoint = Endpoint(
         provider_type=provider_type,
         base_url=target.base_url,
         protocol=_wire(spec),
-        api_key=None if in_header else key,
+        api_key=None if in_header or signing else key,
         headers=_headers(spec, fields, key if in_header else None),
         query=target.query,
         discovery=_discovery(spec),
         stream_options=spec.stream_options,
-        token_param=target.token_param or spec.token_param,
+        token_param=_token_param(spec, target),
         models_url=target.models_url or _models_url(spec, fields),
-        known_models=spec.known_models,
-        signing=_signing(fields),
+        known_models=spec.known_models or _named_in_address(spec, fields),
+        form=spec.form,
+        names_model=spec.names_model,
+        extra_body={name: fields[field] for name, field in spec.in_body.items()},
+        signing=signing,
         **_timeouts(fields),
     )
+    return with_routes(spec.routes, _by_iam(endpoint))
 
 
-def _signing(fields: Mapping[str, Any]) -> Signing | None:
+def _by_iam(endpoint: Endpoint) -> Endpoint:
+    """SageMaker takes IAM signatures at its own address only, not at the OpenAI one."""
+    signing, root = endpoint.signing, endpoint.base_url.removesuffix("/openai/v1")
+    if isinstance(signing, AwsKeys) and signing.service == "sagemaker":
+        return replace(endpoint, form="sagemaker", base_url=root)
+    return endpoint
+
+
+def _named_in_address(spec: ProviderSpec, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is deployed at an address is the one model that is there."""
+    names = spec.template_parts & {"endpoint", "deployment"}
+    return tuple(fields[name] for name in names if name in fields)
+
+
+def _token_param(spec: ProviderSpec, target: Target) -> TokenParam:
+    """An address may tell how chats are limited; completions know one name only."""
+    return spec.token_param if spec.form != "chat" else target.token_param or spec.token_param
+
+
+def _signing(spec: ProviderSpec, fields: Mapping[str, Any], target: Target) -> Signing | None:
+    if spec.auth in KEY_EXCHANGES:
+        return KEY_EXCHANGES[spec.auth](fields)
     if "service_account_json" in fields:
         return ServiceAccount.of(fields["service_account_json"])
     if "aws_access_key_id" not in fields:
@@ -72,7 +97,22 @@ def _signing(fields: Mapping[str, Any]) -> Signing | None:
         fields["aws_access_key_id"],
         fields["aws_secret_access_key"],
         fields.get("aws_session_token"),
+        service=_aws_service(target.base_url),
     )
+
+
+def _aws_service(base_url: str) -> str:
+    """A signature names the service, and the host tells it."""
+    host = urlsplit(base_url).hostname or ""
+    if host.startswith("bedrock-mantle."):
+        return "bedrock-mantle"
+    return "sagemaker" if ".sagemaker." in host else "bedrock"
+
+
+KEY_EXCHANGES: dict[str, Callable[[Mapping[str, Any]], Signing]] = {
+    "ibm_key": lambda fields: IbmKey(fields["api_key"]),
+    "sber_key": lambda fields: SberKey(fields["api_key"], fields.get("scope", SBER_SCOPE)),
+}
 
 
 class Timeouts(TypedDict, total=False):
@@ -96,7 +136,7 @@ def _wire(spec: ProviderSpec) -> WireProtocol:
 def _headers(spec: ProviderSpec, fields: Mapping[str, Any], key: str | None) -> dict[str, str]:
     headers: dict[str, str] = {} if key is None else {spec.auth: key}
     for name, header in OWN_HEADERS.items():
-        if name in fields and name not in spec.template_parts:
+        if name in fields and name not in spec.template_parts | set(spec.in_body.values()):
             headers[header] = fields[name]
     given = fields.get("headers", {})
     return headers | {SPELLINGS.get(name.lower(), name): text for name, text in given.items()}
@@ -123,101 +163,3 @@ def _models_url(spec: ProviderSpec, fields: Mapping[str, Any]) -> str | None:
     if template is None or "base_url" in fields:
         return None
     return template.format_map(fields)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The parts of an endpoint that depend on the address."""
-
-    base_url: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    models_url: str | None = None
-    token_param: TokenParam | None = None
-
-
-def _target(spec: ProviderSpec, fields: Mapping[str, Any]) -> Target:
-    parts = dict(fields)
-    if "region" in fields:
-        parts["vertex_host"] = _vertex_host(fields["region"])
-    if "base_url" not in fields:
-        return Target(spec.base_url_template.format_map(parts).rstrip("/"))
-    return SHAPES[spec.shape](spec, parse_address(fields["base_url"]), parts)
-
-
-def _vertex_host(region: str) -> str:
-    prefix = "" if region == "global" else f"{region}-"
-    return f"{prefix}aiplatform.googleapis.com"
-
-
-def _plain(spec: ProviderSpec, address: Address, parts: Mapping[str, Any]) -> Target:
-    """As given; a vendor's bare host gets the path the catalog knows."""
-    known = urlsplit(spec.default_base_url or "")
-    path = address.path.removesuffix("/chat/completions")
-    if not path and address.netloc == known.netloc:
-        path = known.path
-    return Target(address.origin + path, address.query)
-
-
-def _tail(spec: ProviderSpec, address: Address, parts: Mapping[str, Any]) -> Target:
-    """A bare host gets the usual path of this kind of server."""
-    path = address.path.removesuffix("/chat/completions")
-    return Target(address.origin + (path or _usual_path(spec).format_map(parts)), address.query)
-
-
-def _usual_path(spec: ProviderSpec) -> str:
-    own_tail = spec.base_url_template.removeprefix("{base_url}")
-    if own_tail == spec.base_url_template:
-        return urlsplit(own_tail).path
-    return own_tail or urlsplit(spec.default_base_url or "").path
-
-
-def _ollama(spec: ProviderSpec, address: Address, parts: Mapping[str, Any]) -> Target:
-    """Chat below /v1, the native list at /api/tags beside it."""
-    path = address.path.removesuffix("/chat/completions")
-    root = address.origin + path.removesuffix("/v1").removesuffix("/api")
-    return Target(f"{root}/v1", address.query, f"{root}/api/tags")
-
-
-def _google(spec: ProviderSpec, address: Address, parts: Mapping[str, Any]) -> Target:
-    """The native API stands at /v1beta, its OpenAI layer below it."""
-    path = address.path.removesuffix("/chat/completions") or "/v1beta"
-    if path.endswith(("/v1beta", "/v1")):
-        path += "/openai"
-    return Target(address.origin + path, address.query)
-
-
-def _anthropic(spec: ProviderSpec, address: Address, parts: Mapping[str, Any]) -> Target:
-    """The SDK adds /v1/messages itself."""
-    path = address.path.removesuffix("/messages").removesuffix("/v1")
-    return Target(address.origin + path, address.query)
-
-
-def _azure(spec: ProviderSpec, address: Address, parts: Mapping[str, Any]) -> Target:
-    """The v1 API, or with a dated version the classic one with the deployment in the URL.
-
-    https://learn.microsoft.com/azure/ai-foundry/openai/reference
-    """
-    before, _, after = f"{address.path}/".partition("/openai/")
-    root = f"{address.origin}{before.rstrip('/')}/openai"
-    version = parts.get("api_version") or address.query.get("api-version", "")
-    rest = {name: value for name, value in address.query.items() if name != "api-version"}
-    if not version[:1].isdigit() or after.startswith("v1/"):
-        named = {"api-version": version} if version in ("preview", "latest") else {}
-        return Target(f"{root}/v1", rest | named)
-    modern = version >= AZURE_COMPLETION_TOKENS_SINCE
-    return Target(
-        root + "/deployments/{model}",
-        rest | {"api-version": version},
-        f"{root}/models",
-        "max_completion_tokens" if modern else "max_tokens",
-    )
-
-
-SHAPES: dict[str, Callable[[ProviderSpec, Address, Mapping[str, Any]], Target]] = {
-    "plain": _plain,
-    "tail": _tail,
-    "ollama": _ollama,
-    "google": _google,
-    "anthropic": _anthropic,
-    "azure": _azure,
-}

@@ -86,10 +86,24 @@ ap-hyderabad-1 India South (Hyderabad)
 ap-osaka-1 Japan Central (Osaka)
 """
 
+_IBM = """
+us-south US South (Dallas)
+ca-tor Canada (Toronto)
+eu-de Europe (Frankfurt)
+eu-gb Europe (London)
+jp-tok Asia Pacific (Tokyo)
+au-syd Asia Pacific (Sydney)
+"""
+
 
 def _options(lines: str) -> tuple[tuple[str, str], ...]:
     pairs = (line.split(" ", 1) for line in lines.strip().splitlines())
     return tuple((value, label) for value, label in pairs)
 
 
-REGIONS = {"aws": _options(_AWS), "vertex": _options(_VERTEX), "oci": _options(_OCI)}
+REGIONS = {
+    "aws": _options(_AWS),
+    "vertex": _options(_VERTEX),
+    "oci": _options(_OCI),
+    "ibm": _options(_IBM),
+}

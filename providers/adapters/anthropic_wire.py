@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 from providers.adapters.anthropic_events import AnthropicDecoder
 from providers.adapters.deadline import transport_timeout
 from providers.adapters.endpoint import ChatRequest, Endpoint
+from providers.adapters.posting import post
 from providers.adapters.refusals import Dialect
+from providers.adapters.sse import Splitter, SseSplitter
 
 if TYPE_CHECKING:
     import httpx2
@@ -18,6 +21,14 @@ decoder = AnthropicDecoder
 # temperature, and gateways speak this one. https://platform.claude.com/docs/en/api/versioning
 API_VERSION = "2023-06-01"
 END_MARKS: tuple[bytes, ...] = (b'"message_stop"}', b'"message_stop" }')
+
+
+# https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude
+VERTEX_VERSION = "vertex-2023-10-16"
+
+
+def splitter(endpoint: Endpoint) -> Splitter:
+    return SseSplitter()
 
 
 def connect(endpoint: Endpoint, http: httpx2.AsyncClient) -> AsyncAnthropic:
@@ -55,6 +66,11 @@ async def ask(
     sdk: AsyncAnthropic, endpoint: Endpoint, request: ChatRequest, dialect: Dialect
 ) -> httpx2.Response:
     """Opens the stream and returns the response with its body unread."""
+    if endpoint.form == "vertex":
+        name = quote(request.model.removeprefix("anthropic/"), safe="@")
+        url = f"{endpoint.base_url}/{name}:streamRawPredict"
+        body = _vertex_body(request, dialect)
+        return await post(sdk, url, body, endpoint, request_headers(endpoint))
     create = cast("Any", sdk.messages.with_raw_response.create)
     raw = await create(
         **_body(request, dialect),
@@ -74,4 +90,12 @@ def _body(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
     if request.temperature is not None and dialect.temperature:
         # The SDK of today knows no temperature any more; API_VERSION still does.
         body["extra_body"] = {"temperature": request.temperature}
+    return body
+
+
+def _vertex_body(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
+    """On Vertex the address names the model and the body the version."""
+    body = _body(request, dialect)
+    body |= {"anthropic_version": VERTEX_VERSION, **body.pop("extra_body", {})}
+    del body["model"]
     return body

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from providers.adapters import anthropic_wire, openai_wire
+from providers.adapters import anthropic_wire, converse_wire, openai_wire
 from providers.adapters.deadline import transport_timeouts
 from providers.adapters.endpoint import Endpoint
 from providers.adapters.refusals import refuse_failed_status
@@ -33,7 +33,11 @@ BUILT_LIMIT = 32
 BUILT_BYTES_LIMIT = 65_536
 SHOWN_LIMIT = 64
 NAME_LIMIT = 200
-WIRES: dict[str, Any] = {"openai": openai_wire, "anthropic": anthropic_wire}
+WIRES: dict[str, Any] = {
+    "openai": openai_wire,
+    "anthropic": anthropic_wire,
+    "converse": converse_wire,
+}
 TransportFactory = Callable[["ssl.SSLContext"], "httpx2.AsyncBaseTransport"]
 
 # The SDKs offer no way to hand a request its extensions; the request hook below takes it from here.

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from providers.adapters import faults
 from providers.adapters.clients import WIRES, Client, ClientPool
-from providers.adapters.deadline import transport_timeout
 from providers.adapters.endpoint import DiscoveredModel, Endpoint
+from providers.adapters.events import mapping, text_of
+from providers.adapters.posting import raw_options
+from providers.adapters.refusals import Refused
 from providers.echoes import holds_secret
 from providers.errors import ErrorClass, ExchangeFailed, sanitise
 
@@ -19,9 +21,14 @@ if TYPE_CHECKING:
 
 LIST_LIMIT = 16 * 1024 * 1024
 PAGE_LIMIT = 50
-LIST_KEYS = ("data", "models", "result", "modelSummaries")
+LIST_KEYS = ("data", "models", "result", "modelSummaries", "endpoints", "resources")
 # Most lists call a model by its id; these have another name for what a request must say.
-ID_KEYS = {"bedrock": ("modelId",), "cloudflare": ("name",)}
+ID_KEYS = {
+    "bedrock": ("modelId", "inferenceProfileId"),
+    "cloudflare": ("name",),
+    "databricks": ("name",),
+    "watsonx": ("model_id",),
+}
 USUAL_ID_KEYS = ("id", "model", "name")
 ID_LIMIT = 255
 KEPT_METADATA = (
@@ -67,6 +74,8 @@ async def _items(client: Client, endpoint: Endpoint) -> list[Any]:
     if endpoint.discovery == "ollama_tags":
         root = endpoint.base_url.rstrip("/").removesuffix("/v1")
         return _list_in(await _get(client, endpoint, f"{root}/api/tags", {}), endpoint)
+    if endpoint.discovery == "bedrock":
+        return await _bedrock_items(client, endpoint)
     if endpoint.protocol == "anthropic":
         return await _anthropic_items(client, endpoint)
     return _list_in(await _get(client, endpoint, endpoint.models_url or "/models", {}), endpoint)
@@ -85,18 +94,60 @@ async def _anthropic_items(client: Client, endpoint: Endpoint) -> list[Any]:
     return items
 
 
+async def _bedrock_items(client: Client, endpoint: Endpoint) -> list[Any]:
+    """Models that can be asked by their own name, and the profiles of those that cannot."""
+    models_url = endpoint.models_url or "/models"
+    models = _list_in(await _get(client, endpoint, models_url, {}), endpoint)
+    root, found, _ = models_url.partition("/foundation-models")
+    if not found:  # a gateway's list
+        return models
+    named = [mapping(model) for model in models]
+    texts = {text_of(model.get("modelId")) for model in named}
+    profiles = await _bedrock_profiles(client, endpoint, f"{root}/inference-profiles")
+    return [m for m in named if _is_on_demand(m)] + [p for p in profiles if _serves(p, texts)]
+
+
+async def _bedrock_profiles(client: Client, endpoint: Endpoint, url: str) -> list[Any]:
+    """None where the account may not see them: the models are a list all the same."""
+    profiles: list[Any] = []
+    query: dict[str, Any] = {"maxResults": 1000}
+    for _ in range(PAGE_LIMIT):
+        try:
+            page = mapping(await _get(client, endpoint, url, query))
+        except Exception as exc:
+            refused = next((e for e in faults.causes(exc) if isinstance(e, Refused)), None)
+            if refused is None or refused.status not in (403, 404):
+                raise
+            break
+        profiles += _list_under(page, "inferenceProfileSummaries")
+        query = {"maxResults": 1000, "nextToken": page.get("nextToken")}
+        if not isinstance(query["nextToken"], str):
+            break
+    return profiles
+
+
+def _list_under(body: dict[str, Any], key: str) -> list[Any]:
+    value = body.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _is_on_demand(model: dict[str, Any]) -> bool:
+    return "ON_DEMAND" in (model.get("inferenceTypesSupported") or ["ON_DEMAND"])
+
+
+def _serves(profile: object, model_ids: set[str]) -> bool:
+    """Whether a profile leads to one of the models; its entries name them by their ARN."""
+    models = _list_under(mapping(profile), "models")
+    arns = [text_of(mapping(model).get("modelArn")) for model in models]
+    return any(arn.rpartition("foundation-model/")[2] in model_ids for arn in arns)
+
+
 async def _get(client: Client, endpoint: Endpoint, url: str, query: dict[str, Any]) -> Any:
-    """A GET signed by the SDK; the body is read here because the SDK would read it without end."""
+    """A GET signed by the SDK."""
     import httpx2
 
-    options = {
-        "params": query,
-        "headers": {
-            "X-Stainless-Raw-Response": "stream",
-            **WIRES[endpoint.protocol].request_headers(endpoint),
-        },
-        "timeout": transport_timeout(endpoint),
-    }
+    headers = WIRES[endpoint.protocol].request_headers(endpoint)
+    options = {"params": query, **raw_options(endpoint, headers)}
     response = await client.sdk.get(url, cast_to=httpx2.Response, options=options)
     try:
         body = await _bounded_body(response, endpoint)

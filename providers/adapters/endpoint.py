@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
@@ -13,7 +14,9 @@ from providers.addresses import PUBLIC_PARAMETERS
 if TYPE_CHECKING:
     from providers.adapters.signing import Signing
 
-Protocol = Literal["openai", "anthropic"]
+Protocol = Literal["openai", "anthropic", "converse"]
+# How a chat is asked for where it is not the protocol's own way; the wires say what each means.
+Form = Literal["chat", "completion", "fim", "sagemaker", "vertex", "watsonx"]
 TokenParam = Literal["max_tokens", "max_completion_tokens"]
 
 PUBLIC_HEADERS = frozenset(
@@ -22,6 +25,14 @@ PUBLIC_HEADERS = frozenset(
         *("openai-organization", "openai-project"),
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Models whose names begin as ``names`` says (a regular expression) are asked differently."""
+
+    names: str
+    changes: Mapping[str, Any] = field(repr=False)
 
 
 class Unsendable(Exception):
@@ -37,7 +48,9 @@ class Endpoint:
     a list in a form of its own (``providers.adapters.discovery.ID_KEYS``). ``models_url`` is
     set where the list is not at ``{base_url}/models``. A ``{model}`` in ``base_url`` (Azure's
     deployment URLs) is replaced by the quoted name of the LLM. ``identity`` names the account: when
-    its credentials change, the connections made with the old ones are dropped.
+    its credentials change, the connections made with the old ones are dropped. ``routes`` are for
+    clouds that serve the models of several makers, each in its own way. ``extra_body`` goes with
+    every request; ``names_model`` is False where the address alone tells the model.
     """
 
     provider_type: str
@@ -55,6 +68,10 @@ class Endpoint:
     identity: str = ""
     models_url: str | None = None
     known_models: tuple[str, ...] = ()
+    form: Form = "chat"
+    names_model: bool = True
+    extra_body: Mapping[str, str] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
     signing: Signing | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -89,6 +106,15 @@ class Endpoint:
         values += self.signing.secrets if self.signing else ()
         bare = [value.split(" ", 1)[-1] for value in values]
         return tuple({value for value in [*values, *bare] if len(value) >= 6})
+
+    def towards(self, model: str) -> Endpoint:
+        """Where this model of the account is asked."""
+        for nth, route in enumerate(self.routes):
+            if re.match(route.names, model):
+                # Connections of one way must not count as outdated ones of another.
+                identity = self.identity and f"{self.identity}/{nth}"
+                return replace(self, routes=(), identity=identity, **route.changes)
+        return self
 
     def check_sendable(self) -> None:
         """Raises Unsendable; libraries differ in what they let through or send elsewhere."""

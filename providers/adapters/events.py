@@ -123,6 +123,9 @@ def text_of(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+ERROR_KEYS = ("error", "message", "Message", "detail", "errors", "msg", "title")
+
+
 def error_message(body: object) -> str:
     """The sentence inside a provider's error, whichever of the common shapes it takes."""
     if isinstance(body, str):
@@ -131,5 +134,5 @@ def error_message(body: object) -> str:
         return next((found for item in body if (found := error_message(item))), "")
     if not isinstance(body, dict):
         return ""
-    named = (body.get(key) for key in ("error", "message", "detail", "errors", "msg", "title"))
+    named = (body.get(key) for key in ERROR_KEYS)
     return next((found for value in named if (found := error_message(value))), "")

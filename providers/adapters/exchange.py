@@ -37,6 +37,7 @@ async def exchange(
     A server that refuses an optional field is asked again without it; only the request that it
     accepts is timed, and the outcome says what was refused.
     """
+    endpoint = endpoint.towards(request.model)
     dialect, lost_ns = Dialect.of(endpoint), 0
     while True:
         trace = Trace(sched_ns=_later(sched_ns, lost_ns), acq_ns=_later(acq_ns, lost_ns))
@@ -81,7 +82,7 @@ class Attempt:
         self.clients = clients
         self.trace = trace
         self.wire = WIRES[endpoint.protocol]
-        self.reading = Reading(self.wire.decoder())
+        self.reading = self._new_reading()
         self.deadline = Deadline(endpoint, trace)
         self.started_at = wall_clock()
         self.client: Client | None = None
@@ -140,8 +141,10 @@ class Attempt:
         self.was_resent = bool(response.extensions.get("arguslm.resent"))
         headers = response.headers
         self.request_name = headers.get("x-request-id") or headers.get("request-id") or ""
-        encoding = headers.get("content-encoding", "")
-        self.reading = Reading(self.wire.decoder(), encoding)
+        self.reading = self._new_reading(headers.get("content-encoding", ""))
+
+    def _new_reading(self, encoding: str = "") -> Reading:
+        return Reading(self.wire.decoder(), self.wire.splitter(self.endpoint), encoding)
 
     def _watch(self, at_ns: int, piece: bytes) -> bool:
         """Decodes until the first content has come; from then on only looks for the end mark."""

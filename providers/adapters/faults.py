@@ -17,7 +17,7 @@ _NO_MONEY = re.compile(
     r"(?i)insufficient_quota|billing_error|credit balance is too low"
     r"|insufficient (?:credit|balance)"
 )
-_NO_MODEL = re.compile(r"model_not_found|DeploymentNotFound")
+_NO_MODEL = re.compile(r"model_not_found|DeploymentNotFound|model identifier is invalid")
 _CLOSED = re.compile(r"(?i)disconnect|closed the connection")
 _FILTERED = re.compile(
     r'(?i)"code"\s*:\s*"content_filter"|content (?:filter(?:ing)?|management) policy'
@@ -31,6 +31,7 @@ _STATUS_CLASS = {
     404: ErrorClass.NOT_FOUND,
     408: ErrorClass.TIMEOUT_TTFT,
     410: ErrorClass.NOT_FOUND,
+    424: ErrorClass.SERVER_ERROR,  # Bedrock: the model behind it failed
     429: ErrorClass.RATE_LIMITED,
     503: ErrorClass.OVERLOADED,
     504: ErrorClass.TIMEOUT_TTFT,

@@ -54,7 +54,10 @@ def _choices(chunk: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _choice(choice: dict[str, Any]) -> list[Event]:
-    found = _delta(mapping(choice.get("delta") or choice.get("message")))
+    if "delta" in choice or "message" in choice:
+        found = _delta(mapping(choice.get("delta") or choice.get("message")))
+    else:  # the older text completions
+        found = _content(choice.get("text"))
     reason = text_of(choice.get("finish_reason"))
     if choice.get("error") or reason == "error":
         return [*found, StreamError(error_message(choice.get("error")))]

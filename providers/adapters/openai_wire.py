@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from providers.adapters.deadline import transport_timeout
-from providers.adapters.endpoint import ChatRequest, Endpoint
+from providers.adapters.endpoint import ChatRequest, Endpoint, Form
+from providers.adapters.event_stream import PayloadSplitter
 from providers.adapters.openai_events import OpenAIDecoder
+from providers.adapters.posting import post
 from providers.adapters.refusals import Dialect
+from providers.adapters.sse import Splitter, SseSplitter
 
 if TYPE_CHECKING:
     import httpx2
@@ -16,6 +19,21 @@ if TYPE_CHECKING:
 
 decoder = OpenAIDecoder
 END_MARKS: tuple[bytes, ...] = (b"[DONE]",)
+
+
+# A chat asked for elsewhere than at the SDK's chat completions.
+PATHS: dict[Form, str] = {
+    "chat": "/chat/completions",
+    "completion": "/completions",
+    "fim": "/fim/completions",
+    "sagemaker": "/invocations-response-stream",
+    "watsonx": "/ml/v1/text/chat_stream",
+}
+WATSONX_DEPLOYMENT = "deployment/"
+
+
+def splitter(endpoint: Endpoint) -> Splitter:
+    return PayloadSplitter() if endpoint.form == "sagemaker" else SseSplitter()
 
 
 def connect(endpoint: Endpoint, http: httpx2.AsyncClient) -> AsyncOpenAI:
@@ -54,29 +72,50 @@ async def ask(
     sdk: AsyncOpenAI, endpoint: Endpoint, request: ChatRequest, dialect: Dialect
 ) -> httpx2.Response:
     """Opens the stream and returns the response with its body unread."""
+    body = _body(endpoint, request, dialect)
     if "{model}" in endpoint.base_url:
         url = endpoint.base_url.replace("{model}", quote(request.model, safe=""))
         headers = sdk._custom_headers
         sdk = sdk.with_options(base_url=url)
         sdk._custom_headers = headers
+    if endpoint.form != "chat" or not endpoint.names_model:
+        return await post(sdk, _path(endpoint, request), body, endpoint, request_headers(endpoint))
     create = cast("Any", sdk.chat.completions.with_raw_response.create)
     raw = await create(
-        **_body(request, dialect),
+        **body,
         extra_headers=request_headers(endpoint),
         timeout=transport_timeout(endpoint),
     )
     return cast("httpx2.Response", raw.http_response)
 
 
-def _body(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "model": request.model,
-        "messages": [{"role": "user", "content": request.text}],
-        "stream": True,
-        dialect.token_param: request.max_tokens,
-    }
+def _path(endpoint: Endpoint, request: ChatRequest) -> str:
+    path, model = PATHS[endpoint.form], request.model
+    if endpoint.form == "watsonx" and model.startswith(WATSONX_DEPLOYMENT):
+        name = quote(model.removeprefix(WATSONX_DEPLOYMENT), safe="")
+        return path.replace("/text/", f"/deployments/{name}/text/")
+    return path
+
+
+def _body(endpoint: Endpoint, request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
+    body: dict[str, Any] = _subject(endpoint, request)
+    body["stream"] = True
+    body[dialect.token_param] = request.max_tokens
+    if endpoint.form == "watsonx":
+        del body["stream"]  # its address says so
     if request.temperature is not None and dialect.temperature:
         body["temperature"] = request.temperature
     if dialect.stream_options:
         body["stream_options"] = {"include_usage": True}
     return body
+
+
+def _subject(endpoint: Endpoint, request: ChatRequest) -> dict[str, Any]:
+    """The model and what it is told, under the names of the form."""
+    if endpoint.form in ("completion", "fim"):
+        return {"model": request.model, "prompt": request.text}
+    told = {"messages": [{"role": "user", "content": request.text}]}
+    if endpoint.form == "watsonx":
+        is_deployed = request.model.startswith(WATSONX_DEPLOYMENT)
+        return told if is_deployed else {"model_id": request.model, **endpoint.extra_body, **told}
+    return {"model": request.model, **told} if endpoint.names_model else told

@@ -20,7 +20,7 @@ from providers.adapters.events import (
     ToolCall,
     Usage,
 )
-from providers.adapters.sse import SseEvent, SseSplitter
+from providers.adapters.sse import Splitter, SseEvent
 from providers.adapters.stencil import Stencil, stencil_of
 from providers.measurement import Chunk, TokenCounts, TokenSource, Trace
 from providers.tokens import estimate_tokens
@@ -46,7 +46,7 @@ class Unreadable(Exception):
 class Reading:
     """Catches up with a trace whenever asked; classifies, never stamps."""
 
-    def __init__(self, decoder: Decoder, encoding: str = "") -> None:
+    def __init__(self, decoder: Decoder, splitter: Splitter, encoding: str = "") -> None:
         self.chunks: list[Chunk] = []
         self.usage = Usage()
         self.names = Named()
@@ -61,7 +61,7 @@ class Reading:
         self._beside: list[str] = []
         self._first_tokens: int | None = None
         self._decoder = decoder
-        self._splitter = SseSplitter()
+        self._splitter = splitter
         self._unpack = _unpacker(encoding)
         self._taken = 0
         self._stencil: Stencil | None = None

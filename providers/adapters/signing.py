@@ -1,4 +1,4 @@
-"""Credentials that are not sent but sign each request."""
+"""Credentials that are not sent: they sign each request, or buy a token that is sent."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from providers.adapters.signing_aws import AwsKeys
 from providers.adapters.signing_google import ServiceAccount
+from providers.adapters.signing_keys import IbmKey, SberKey
 
 if TYPE_CHECKING:
     import httpx2
 
-Signing = AwsKeys | ServiceAccount
+Signing = AwsKeys | ServiceAccount | IbmKey | SberKey
 
 
 class Signer(Protocol):

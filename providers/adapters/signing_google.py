@@ -9,11 +9,11 @@ import asyncio
 import base64
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from providers.errors import ErrorClass, ExchangeFailed, Failure, sanitise
-from providers.measurement import now_ns, wall_clock
+from providers.adapters.signing_tokens import TokenSigner
+from providers.measurement import wall_clock
 
 if TYPE_CHECKING:
     import httpx2
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_LIFE_S = 3600
-RENEW_BEFORE_S = 300
-ANSWER_LIMIT = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
     """What the JSON key file says; its tokens last an hour."""
+
+    seller: ClassVar[str] = "Google"
+    bearer: ClassVar[str] = "the service account"
 
     email: str
     private_key: str = field(repr=False)
@@ -60,7 +61,15 @@ class ServiceAccount:
         return (self.private_key, "".join(lines), *(line for line in lines if len(line) > 20))
 
     def signer(self) -> Signer:
-        return _GoogleSigner(self)
+        return TokenSigner(self)
+
+    async def order(self) -> httpx2.Request:
+        import httpx2
+
+        now_s = int(wall_clock().timestamp())
+        assertion = await asyncio.to_thread(self.assertion, now_s)
+        form = {"grant_type": GRANT, "assertion": assertion}
+        return httpx2.Request("POST", self.token_uri, data=form)
 
     def load_key(self) -> Any:
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -105,67 +114,3 @@ def _text(found: dict[str, Any], name: str) -> str:
 
 def _base64(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-class _GoogleSigner:
-    def __init__(self, account: ServiceAccount) -> None:
-        self._account = account
-        self._token = ""
-        self._until_ns = 0
-        self._lock = asyncio.Lock()
-
-    async def sign(self, request: httpx2.Request, transport: httpx2.AsyncBaseTransport) -> None:
-        async with self._lock:
-            if now_ns() >= self._until_ns:
-                await self._renew(request, transport)
-        request.headers["authorization"] = f"Bearer {self._token}"
-
-    async def _renew(self, request: httpx2.Request, transport: httpx2.AsyncBaseTransport) -> None:
-        """Raises ExchangeFailed: without a token the provider need not be asked."""
-        import httpx2
-
-        now_s = int(wall_clock().timestamp())
-        assertion = await asyncio.to_thread(self._account.assertion, now_s)
-        form = {"grant_type": GRANT, "assertion": assertion}
-        timeout = request.extensions.get("timeout", {})
-        buying = httpx2.Request(
-            "POST", self._account.token_uri, data=form, extensions={"timeout": timeout}
-        )
-        # Not through the client, whose hooks would sign this request too.
-        response = await transport.handle_async_request(buying)
-        body = await _bounded(response)
-        found = _object(body)
-        token, life_s = found.get("access_token"), found.get("expires_in")
-        if response.status_code != 200 or not isinstance(token, str) or not token.isascii():
-            raise ExchangeFailed(self._refusal(response.status_code, found))
-        known_s = life_s if isinstance(life_s, int) else TOKEN_LIFE_S
-        self._token = token
-        self._until_ns = now_ns() + max(known_s - RENEW_BEFORE_S, 10) * 1_000_000_000
-
-    def _refusal(self, status: int, found: dict[str, Any]) -> Failure:
-        said = [found.get(name) for name in ("error", "error_description")]
-        told = sanitise(": ".join(t for t in said if isinstance(t, str)), self._account.secrets)
-        sentence = f"Google gave no access token for the service account (status {status})."
-        error_class = ErrorClass.AUTH if status < 500 else ErrorClass.SERVER_ERROR
-        message = f"{sentence} It said: {told}" if told else sentence
-        return Failure(error_class, message[:500], status)
-
-
-async def _bounded(response: httpx2.Response) -> bytes:
-    body = b""
-    try:
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) > ANSWER_LIMIT:
-                break
-    finally:
-        await response.aclose()
-    return body
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 BOM = b"\xef\xbb\xbf"
 
@@ -18,6 +19,21 @@ class SseEvent:
     data: str
     name: str = ""
     is_complete: bool = True
+
+
+class Splitter(Protocol):
+    """Bytes in, whole events out; pieces may be cut anywhere."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next byte begins an event."""
+        ...
+
+    def feed(self, at_ns: int, piece: bytes) -> list[SseEvent]: ...
+
+    def finish(self) -> list[SseEvent]:
+        """What can still be said when no more bytes come."""
+        ...
 
 
 class SseSplitter:

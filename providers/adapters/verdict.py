@@ -11,7 +11,12 @@ from providers.adapters.reading import Reading
 from providers.errors import ErrorClass, Failure
 
 OUT_OF_TOKENS = frozenset({"length", "max_tokens", "model_context_window_exceeded"})
-FILTERED = frozenset({"content_filter", "refusal", "safety", "SAFETY"})
+FILTERED = frozenset(
+    {
+        *("content_filter", "refusal", "safety", "SAFETY"),
+        *("content_filtered", "guardrail_intervened"),  # Bedrock
+    }
+)
 
 
 def judge(reading: Reading, endpoint: Endpoint, cut: Failure | None = None) -> Failure | None:

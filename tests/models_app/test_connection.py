@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from models_app.connection import cheapest_first
+from models_app.connection import cheapest_first, completing_first
 from providers.simulator import Simulator
 from tests.make import make_account, make_llm
 from tests.models_app.conftest import KEY
@@ -78,3 +78,8 @@ def test_a_stored_account_is_tested_with_a_monitored_model(
 def test_the_cheapest_chat_models_are_asked_first() -> None:
     listed = ["gpt-4o", "text-embedding-3-small", "gpt-4o-mini", "whisper-1", "llama-3.1-8b"]
     assert cheapest_first(listed) == ["gpt-4o-mini", "llama-3.1-8b", "gpt-4o"]
+
+
+def test_older_completions_are_tried_with_models_that_complete() -> None:
+    listed = ["gpt-4o", "gpt-3.5-turbo-instruct", "o4-mini"]
+    assert completing_first(listed)[0] == "gpt-3.5-turbo-instruct"

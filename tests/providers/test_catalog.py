@@ -9,7 +9,9 @@ from types import ModuleType
 import pytest
 
 from providers.catalog import CATALOG, TESTED, ProviderSpec
-from providers.endpoints import MODEL_LISTS, SHAPES
+from providers.endpoints import KEY_EXCHANGES, MODEL_LISTS
+from providers.routes import ROUTES
+from providers.targets import SHAPES
 
 GOOGLE_BASE = "https://generativelanguage.googleapis.com/v1beta"
 SPECS = list(CATALOG.values())
@@ -67,12 +69,15 @@ def test_each_entry_is_complete(spec: ProviderSpec) -> None:
 
     assert len(set(names)) == len(names)
     assert spec.shape in SHAPES
-    assert spec.discovery in {"models", "anthropic", "ollama_tags", "static", "none", *MODEL_LISTS}
+    lists = {"models", "anthropic", "ollama_tags", "static", "none", "databricks", "watsonx"}
+    assert spec.discovery in {*lists, *MODEL_LISTS}
+    assert spec.routes in {None, *ROUTES}
     assert (spec.discovery == "static") == bool(spec.known_models)
     if spec.supported:
         assert spec.base_url_template
         assert spec.template_parts <= set(names)
-        assert spec.auth in {"bearer", "optional_bearer", "access_token", "api-key", "x-api-key"}
+        sent = {"bearer", "optional_bearer", "access_token", "api-key", "x-api-key"}
+        assert spec.auth in {*sent, *KEY_EXCHANGES}
 
 
 @pytest.mark.parametrize("spec", [s for s in SPECS if not s.supported], ids=lambda s: s.id)

@@ -41,9 +41,11 @@ def make_vendor(case: Case) -> Vendor:
 async def ask(
     provider_type: str, vendor: Vendor, credentials: dict[str, Any] | None = None
 ) -> Outcome:
-    given = CASES[provider_type].credentials if credentials is None else credentials
+    case = CASES[provider_type]
+    given = case.credentials if credentials is None else credentials
+    request = replace(REQUEST, model=case.model)
     async with vendor_at_work(vendor) as clients:
-        return await exchange(resolve(provider_type, given), REQUEST, clients=clients)
+        return await exchange(resolve(provider_type, given), request, clients=clients)
 
 
 async def names_of(provider_type: str, vendor: Vendor, credentials: dict[str, Any]) -> list[str]:
@@ -75,7 +77,7 @@ async def test_the_request_is_the_one_the_vendor_documents(
     (asked,) = vendor.asked
     messages = [{"role": "user", "content": "Hi"}]
     assert (asked.method, asked.url) == ("POST", case.chat_url)
-    assert asked.body == {"model": MODEL, "messages": messages, "stream": True} | case.body
+    assert asked.body == {"model": case.model, "messages": messages, "stream": True} | case.body
     assert case.headers.items() <= asked.headers.items()
     assert identity_of(asked).keys() <= case.headers.keys()
     assert "from-the-environment" not in str(asked)
@@ -105,7 +107,7 @@ async def test_the_model_list_is_read(provider_type: str) -> None:
     names = await names_of(provider_type, vendor, case.credentials)
 
     assert names == case.listed
-    assert [asked.url for asked in vendor.asked] == ([case.models_url] if case.models_url else [])
+    assert [asked.url for asked in vendor.asked][:1] == [case.models_url][: bool(case.models_url)]
     assert all(identity_of(asked).keys() <= case.headers.keys() for asked in vendor.asked)
     assert all(case.headers.items() <= asked.headers.items() for asked in vendor.asked)
 

@@ -269,7 +269,10 @@ def test_the_model_list_has_its_own_place(
 def test_vendors_that_refuse_stream_options_are_not_sent_them() -> None:
     refusing = {s.id for s in CATALOG.values() if s.supported and not resolved(s.id).stream_options}
 
-    assert refusing == {"mistral", "codestral", "cohere", "cohere_chat"}
+    assert refusing == {
+        *("mistral", "codestral", "text-completion-codestral", "cohere", "cohere_chat"),
+        *("watsonx", "watsonx_text", "gigachat"),
+    }
 
 
 def test_openai_is_asked_with_max_completion_tokens() -> None:
@@ -293,3 +296,9 @@ def test_unusable_credentials_are_a_fault_of_the_configuration(
 
     assert raised.value.failure.error_class is ErrorClass.BAD_REQUEST
     assert raised.value.failure.message == sentence
+
+
+def test_what_is_deployed_at_an_address_is_its_known_model() -> None:
+    credentials = {"api_key": "k" * 9, "region": "us-west-2", "endpoint": "e-1"}
+
+    assert resolve("sagemaker", credentials).known_models == ("e-1",)

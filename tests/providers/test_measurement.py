@@ -171,7 +171,7 @@ def test_a_long_last_word_does_not_make_a_short_answer_buffered() -> None:
 
 
 def test_a_count_that_is_not_of_the_text_gives_no_speed() -> None:
-    given = {"output": 30, "noted": frozenset({"usage_mismatch"})}
+    given: dict[str, Any] = {"output": 30, "noted": frozenset({"usage_mismatch"})}
     counted = make_measurement(10, 20, 30, **given)
     estimated = make_measurement(10, 20, 30, tokens={"source": "estimated"}, **given)
 

@@ -15,6 +15,7 @@ from providers.adapters.anthropic_events import AnthropicDecoder
 from providers.adapters.events import Decoder
 from providers.adapters.openai_events import OpenAIDecoder
 from providers.adapters.reading import Reading
+from providers.adapters.sse import SseSplitter
 from providers.measurement import Trace
 
 texts = st.one_of(
@@ -55,7 +56,7 @@ def pieces_of(data: bytes, cuts: list[int]) -> list[tuple[int, bytes]]:
 
 
 def read(pieces: list[tuple[int, bytes]], decoder: Decoder) -> Reading:
-    found = Reading(decoder)
+    found = Reading(decoder, SseSplitter())
     found.catch_up(Trace(pieces=pieces), limit=len(pieces))
     found.finish()
     return found

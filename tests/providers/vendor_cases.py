@@ -31,6 +31,7 @@ class Case:
     tokens: tuple[int | None, int, int | None, int | None] = (9, 2, None, None)
     token_source: str = "usage"
     reported: str = "model-1-2025"
+    model: str = MODEL
 
 
 def chunk(
@@ -191,6 +192,7 @@ CASES: dict[str, Case] = {
         models_url="bedrock.us-west-2.amazonaws.com/foundation-models?byOutputModality=TEXT",
         models={"modelSummaries": [{"modelId": name, "providerName": "OpenAI"} for name in TWO]},
         body=COMPLETION_TOKENS,
+        model="openai.gpt-oss-20b-1:0",
     ),
     "azure_openai": usual(
         {"api_key": KEY, "base_url": AZURE},

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx2
 
@@ -36,9 +37,12 @@ class Refusal:
 
 @dataclass(slots=True)
 class Vendor:
-    stream: list[str]
+    """``answers`` are JSON bodies by the beginning of the address; other GETs get ``models``."""
+
+    stream: Sequence[str | bytes]
     models: Any
     refusals: tuple[Refusal, ...] = ()
+    answers: dict[str, Any] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     port: int = 0
     visits: set[asyncio.Task[None]] = field(default_factory=set)
@@ -57,8 +61,9 @@ class Vendor:
             writer.close()
 
     async def _answer(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
-        if asked.method == "GET":
-            return _send_json(writer, 200, self.models)
+        answer = next((a for url, a in self.answers.items() if asked.url.startswith(url)), None)
+        if answer is not None or asked.method == "GET":
+            return _send_json(writer, 200, self.models if answer is None else answer)
         refused = [refusal for refusal in self.refusals if refusal.field in asked.body]
         if refused:
             return _send_json(writer, refused[0].status, refused[0].body)
@@ -67,7 +72,7 @@ class Vendor:
             b"transfer-encoding: chunked\r\n\r\n"
         )
         for block in self.stream:
-            data = block.encode()
+            data = block if isinstance(block, bytes) else block.encode()
             writer.write(b"%x\r\n%s\r\n" % (len(data), data))
             await writer.drain()
         return writer.write(b"0\r\n\r\n")
@@ -81,7 +86,9 @@ async def _read(head: str, reader: asyncio.StreamReader) -> Asked:
         headers[name.lower()] = value
     method, target, _ = first.split(" ")
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Asked(method, headers["host"] + target, headers, json.loads(body) if body else None)
+    is_form = "form-urlencoded" in headers.get("content-type", "")
+    content = dict(parse_qsl(body.decode())) if is_form else json.loads(body or b"null")
+    return Asked(method, headers["host"] + target, headers, content)
 
 
 def _send_json(writer: asyncio.StreamWriter, status: int, body: Any) -> None:
