@@ -63,12 +63,12 @@ class Client:
     shown: dict[str, str] = field(default_factory=dict)
 
     def keep_built(self, key: Hashable, request: httpx2.Request, mark: str = "") -> None:
-        from providers.wire.transport import ArgusTransport, pack
+        from providers.wire.transport import ArgusTransport
 
         is_small = len(request.content) <= BUILT_BYTES_LIMIT
         is_same = not (self.has_signer or "idempotency-key" in request.headers)
         if isinstance(self.transport, ArgusTransport) and is_small and is_same:
-            self.built[key] = pack(request), mark.encode()
+            self.built[key] = self.transport.pack(request), mark.encode()
             if len(self.built) > BUILT_LIMIT:
                 self.built.popitem(last=False)
 

@@ -128,7 +128,7 @@ class Attempt:
         return response
 
     async def _drain(self, response: httpx2.Response) -> None:
-        from providers.wire.transport import drain
+        from providers.wire.body import drain
 
         self._adopt(response)
         await drain(response, self._watch)

@@ -29,6 +29,7 @@ _STATUS_CLASS = {
     402: ErrorClass.QUOTA,
     403: ErrorClass.AUTH,
     404: ErrorClass.NOT_FOUND,
+    407: ErrorClass.CONNECT,
     408: ErrorClass.TIMEOUT_TTFT,
     410: ErrorClass.NOT_FOUND,
     424: ErrorClass.SERVER_ERROR,  # Bedrock: the model behind it failed
@@ -41,6 +42,7 @@ _STATUS_CLASS = {
 _STATUS_SAYS = {
     ErrorClass.AUTH: "the API key was refused or lacks the right",
     ErrorClass.QUOTA: "the account has no credit or quota left",
+    ErrorClass.CONNECT: "the proxy on the way wants a login",
     ErrorClass.NOT_FOUND: "the model or the address does not exist",
     ErrorClass.TIMEOUT_TTFT: "it gave up waiting for the model",
     ErrorClass.RATE_LIMITED: "too many requests for this account",
@@ -158,6 +160,8 @@ def _of_no_connection(chain: list[BaseException], endpoint: Endpoint) -> Failure
     import httpx2
 
     host = endpoint.host
+    if proxy_error := next((e for e in chain if isinstance(e, httpx2.ProxyError)), None):
+        return failure(endpoint, ErrorClass.CONNECT, str(proxy_error))
     for error in chain:
         match error:
             case socket.gaierror():
@@ -175,7 +179,7 @@ def _of_no_connection(chain: list[BaseException], endpoint: Endpoint) -> Failure
                 return failure(endpoint, ErrorClass.CONNECT, sentence)
             case httpx2.ConnectTimeout() | httpx2.PoolTimeout():
                 return connect_timeout(endpoint)
-    if any(isinstance(e, httpx2.ConnectError | httpx2.ProxyError) for e in chain):
+    if any(isinstance(e, httpx2.ConnectError) for e in chain):
         return failure(endpoint, ErrorClass.CONNECT, f"No connection to {host} could be made.")
     return None
 

@@ -6,25 +6,22 @@ import asyncio
 import contextlib
 import ipaddress
 import itertools
+import os
 import socket
 import ssl
-from dataclasses import dataclass
 from typing import Any
+
+import httpx2
 
 from providers.measurement import Trace, now_ns
 from providers.wire.link import Link, TlsLink
+from providers.wire.origin import Origin
+from providers.wire.proxy import Proxy
 
 # RFC 8305, section 5: head start of one address over the next.
 ATTEMPT_DELAY_S = 0.25
 
 Address = tuple[int, tuple[Any, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    scheme: str
-    host: str
-    port: int
 
 
 class Resolver:
@@ -49,23 +46,55 @@ class Resolver:
 
 
 async def dial(
-    origin: Origin, resolver: Resolver, context: ssl.SSLContext | None, trace: Trace
+    origin: Origin,
+    resolver: Resolver,
+    context: ssl.SSLContext | None,
+    trace: Trace,
+    proxy: Proxy | None = None,
 ) -> Link:
-    """A ready link; raises the ``OSError`` of the step that failed (gaierror, SSLError, ...)."""
+    """A ready link; raises the ``OSError`` of the step that failed (gaierror, SSLError, ...), or
+    ``httpx2.ProxyError`` when it was the proxy's."""
     loop = asyncio.get_running_loop()
     trace.conn0_ns = now_ns()
-    if _is_literal(origin.host):
-        addresses = _numeric_addresses(origin)
+    if proxy is None:
+        sock = await _reach(origin, resolver, trace)
     else:
-        addresses = await resolver.addresses(origin)
-        trace.dns_ms = (now_ns() - trace.conn0_ns) / 1e6
-    sock = await _connect_first(loop, addresses)
+        sock = await _through(proxy, origin, resolver, trace)
     if context is None:
         link = Link(loop, sock)
     else:
         link = await _secure(loop, sock, context, origin.host, trace)
     trace.conn1_ns = now_ns()
     return link
+
+
+async def _reach(origin: Origin, resolver: Resolver, trace: Trace) -> socket.socket:
+    if _is_literal(origin.host):
+        addresses = _numeric_addresses(origin)
+    else:
+        began_ns = now_ns()
+        addresses = await resolver.addresses(origin)
+        trace.dns_ms = (now_ns() - began_ns) / 1e6
+    return await _connect_first(asyncio.get_running_loop(), addresses)
+
+
+async def _through(proxy: Proxy, origin: Origin, resolver: Resolver, trace: Trace) -> socket.socket:
+    try:
+        sock = await _reach(proxy.origin, resolver, trace)
+    except OSError as exc:
+        # asyncio puts the address in the place of the reason; a lookup has numbers of its own.
+        reason = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else exc.strerror
+        raise httpx2.ProxyError(f"The proxy cannot be reached: {reason}.") from exc
+    if origin.scheme == "http":
+        return sock
+    try:
+        await proxy.tunnel(sock, origin)
+    except BaseException as exc:
+        sock.close()
+        if isinstance(exc, OSError):
+            raise httpx2.ProxyError("The proxy broke the connection.") from exc
+        raise
+    return sock
 
 
 async def _secure(

@@ -7,8 +7,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from providers.measurement import now_ns
-from providers.wire.dial import Origin
 from providers.wire.link import Link
+from providers.wire.origin import Origin
 
 
 @dataclass(slots=True, eq=False)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import httpx2
 
+from providers.wire.proxy import Proxy
+
 _TOKEN = re.compile(rb"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")
 _TARGET = re.compile(rb"[\x21-\x7e]+")
 _VALUE = re.compile(rb"[^\x00\r\n]*")
@@ -22,8 +24,11 @@ class RequestBytes:
     closes: bool
 
 
-def compose(request: httpx2.Request) -> RequestBytes:
-    """Raises ``httpx2.LocalProtocolError`` for what must not be put on the wire."""
+def compose(request: httpx2.Request, proxy: Proxy | None = None) -> RequestBytes:
+    """Raises ``httpx2.LocalProtocolError`` for what must not be put on the wire.
+
+    A request for a ``proxy`` names the whole address (RFC 9112, section 3.2.2).
+    """
     body = request.read() if isinstance(request.stream, httpx2.ByteStream) else None
     fields = list(request.headers.raw)
     names = {name.lower(): value for name, value in fields}
@@ -33,7 +38,11 @@ def compose(request: httpx2.Request) -> RequestBytes:
         fields.append((b"Transfer-Encoding", b"chunked"))
         names[b"transfer-encoding"] = b"chunked"
     closes = b"close" in names.get(b"connection", b"").lower()
-    head = _head(request.method.encode("ascii"), request.url.raw_path, fields)
+    target = request.url.raw_path
+    if proxy is not None:
+        target = b"%b://%b%b" % (request.url.raw_scheme, request.url.netloc, target)
+        fields += proxy.headers
+    head = _head(request.method.encode("ascii"), target, fields)
     chunked = names.get(b"transfer-encoding", b"").lower() == b"chunked"
     length = None if chunked else _length(names.get(b"content-length"))
     if body is None:

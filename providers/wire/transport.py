@@ -1,6 +1,7 @@
 """ArgusLM's own HTTP/1.1 transport: what the probe waits for is the wire, not the client.
 
-It speaks HTTP/1.1 only, follows no redirect, uses no proxy and verifies every certificate.
+It speaks HTTP/1.1 only, follows no redirect, uses no proxy but the one it is given and verifies
+every certificate.
 A response with a content encoding passes through as it came, in the stream (httpx2 decodes it
 there) and in ``Trace.pieces``: ask for ``accept-encoding: identity`` to read the pieces directly.
 """
@@ -10,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -19,21 +19,22 @@ import httpx2
 
 from providers.measurement import TRACE_KEY, Trace
 from providers.wire import kernel_stamps
-from providers.wire.dial import Origin, Resolver, dial
-from providers.wire.exchange import Exchange, PieceCallback, Timeouts
+from providers.wire.body import BODY_KEY, ResponseBody
+from providers.wire.dial import Resolver, dial
+from providers.wire.exchange import Exchange, Timeouts
 from providers.wire.link import Link
+from providers.wire.origin import DEFAULT_PORTS, Origin
 from providers.wire.pool import Pool
+from providers.wire.proxy import Proxy
 from providers.wire.request import RequestBytes, compose
 
 # True in the extensions of request and response when a dead pooled link made it go out twice.
 RESENT_KEY = "arguslm.resent"
-BODY_KEY = "arguslm.body"
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 # A close that crossed our request on the way comes within a round trip. A later one is what the
 # server did with the request, and asking again would hide it.
 STILLBORN_S = 2.0
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @cache
@@ -58,23 +59,6 @@ class Parcel:
         return replace(self, outgoing=replace(self.outgoing, start=start))
 
 
-class ResponseBody(httpx2.AsyncByteStream):
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._exchange.pieces()
-
-    async def aclose(self) -> None:
-        self._exchange.abandon()
-
-    async def drain(self, on_piece: PieceCallback | None) -> None:
-        try:
-            await self._exchange.drain(on_piece)
-        finally:
-            self._exchange.abandon()
-
-
 class ArgusTransport(httpx2.AsyncBaseTransport):
     """One pool for one event loop.
 
@@ -90,7 +74,9 @@ class ArgusTransport(httpx2.AsyncBaseTransport):
         max_connections: int = 10_000,
         idle_expiry_s: float = 30.0,
         max_body_bytes: int = MAX_BODY_BYTES,
+        proxy: Proxy | None = None,
     ) -> None:
+        self._proxy = proxy
         self._ssl_context = ssl_context
         self._pool = Pool(max_links=max_connections, idle_expiry_s=idle_expiry_s)
         self._resolver = Resolver()
@@ -110,7 +96,14 @@ class ArgusTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         trace: Trace = request.extensions.setdefault(TRACE_KEY, Trace())
-        return await self.carry(pack(request), trace, Timeouts.of(request), request.extensions)
+        return await self.carry(self.pack(request), trace, Timeouts.of(request), request.extensions)
+
+    def pack(self, request: httpx2.Request) -> Parcel:
+        """Raises what must not be put on the wire: LocalProtocolError, UnsupportedProtocol."""
+        origin = _origin(request.url)
+        is_for_proxy = self._proxy is not None and origin.scheme == "http"
+        outgoing = compose(request, self._proxy if is_for_proxy else None)
+        return Parcel(request, origin, request.method, outgoing)
 
     async def carry(
         self,
@@ -206,7 +199,7 @@ class ArgusTransport(httpx2.AsyncBaseTransport):
         context = self._context() if origin.scheme == "https" else None
         try:
             async with asyncio.timeout(timeouts.connect):
-                return await dial(origin, self._resolver, context, trace)
+                return await dial(origin, self._resolver, context, trace, self._proxy)
         except TimeoutError as exc:
             raise httpx2.ConnectTimeout(f"{origin.host} did not accept a connection.") from exc
         except socket.gaierror as exc:
@@ -236,12 +229,6 @@ class ArgusTransport(httpx2.AsyncBaseTransport):
             raise RuntimeError("A transport belongs to the event loop it was first used on.")
 
 
-def pack(request: httpx2.Request) -> Parcel:
-    """Raises what must not be put on the wire: LocalProtocolError, UnsupportedProtocol."""
-    outgoing = compose(request)
-    return Parcel(request, _origin(request.url), request.method, outgoing)
-
-
 def _is_stillborn(exchange: Exchange) -> bool:
     """Whether the link was dead before the request could reach the server."""
     sent_ns, end_ns = exchange.trace.send_ns, exchange.trace.end_ns
@@ -263,35 +250,3 @@ def _tls_reason(exc: ssl.SSLError) -> str:
     if isinstance(exc, ssl.SSLCertVerificationError):
         return exc.verify_message
     return exc.reason or str(exc)
-
-
-async def drain(response: httpx2.Response, on_piece: PieceCallback | None = None) -> Trace:
-    """Read the body to its end and close the response; its bytes are in ``Trace.pieces``.
-
-    ``on_piece(stamp_ns, data)`` is called for each piece, synchronously, until it returns False.
-    Under ``ArgusTransport`` the caller's task wakes once, at the end. Raises as iterating would.
-    """
-    trace: Trace = response.extensions[TRACE_KEY]
-    body = response.extensions.get(BODY_KEY)
-    try:
-        if isinstance(body, ResponseBody):
-            await body.drain(on_piece)
-        else:
-            await _drain_stream(response, trace, on_piece)
-    except httpx2.RequestError as exc:
-        exc.request = response.request
-        raise
-    finally:
-        await response.aclose()
-    return trace
-
-
-async def _drain_stream(
-    response: httpx2.Response, trace: Trace, on_piece: PieceCallback | None
-) -> None:
-    seen = 0
-    async for _ in response.aiter_raw():
-        for stamp_ns, piece in trace.pieces[seen:]:
-            if on_piece is not None and not on_piece(stamp_ns, piece):
-                on_piece = None
-        seen = len(trace.pieces)

@@ -46,7 +46,7 @@ def body(name: int) -> dict[str, Any]:
 
 
 async def drained(response: Any, name: int) -> Sighting:
-    from providers.wire.transport import drain
+    from providers.wire.body import drain
 
     trace = await drain(response)
     first_ns = next(stamp_ns for stamp_ns, data in trace.pieces if is_content(data))

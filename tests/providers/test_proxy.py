@@ -49,6 +49,17 @@ async def test_a_configured_proxy_carries_the_exchange() -> None:
     assert asked == ["http://llm.example/v1/chat/completions"]
 
 
+@pytest.mark.parametrize("url", ["http://llm.example/v1", "https://llm.example/v1"])
+async def test_a_proxy_that_is_gone_is_named_as_the_cause(url: str) -> None:
+    pool = ClientPool(proxy="http://joe:hunter22@127.0.0.1:1")
+    outcome = await exchange(Endpoint("test", url), ChatRequest("m", "p"), clients=pool)
+    await pool.close()
+
+    assert outcome.failure is not None
+    assert outcome.failure.error_class == "connect"
+    assert outcome.failure.message == "The proxy cannot be reached: Connection refused."
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_this_machine_is_asked_directly(host: str) -> None:
     async with raw_server(make_good()) as server, proxy_to(server.port) as (proxy, asked):

@@ -83,11 +83,12 @@ async def test_a_configured_proxy_carries_the_request() -> None:
     assert proxy.received[0].target == "http://llm.example/v1/models"
 
 
-async def test_without_a_proxy_the_transport_is_our_own() -> None:
-    context = ssl.create_default_context()
-    ours, theirs = make_transport(context), make_transport(context, "http://proxy.example:3128")
+@pytest.mark.parametrize("proxy", [None, "http://proxy.example:3128", "https://proxy.example"])
+async def test_only_a_proxy_that_wants_tls_itself_takes_another_transport(
+    proxy: str | None,
+) -> None:
+    transport = make_transport(ssl.create_default_context(), proxy)
 
-    assert isinstance(ours, ArgusTransport)
-    assert isinstance(theirs, ReferenceTransport)
-    await ours.aclose()
-    await theirs.aclose()
+    is_reference = proxy is not None and proxy.startswith("https:")
+    assert isinstance(transport, ReferenceTransport if is_reference else ArgusTransport)
+    await transport.aclose()

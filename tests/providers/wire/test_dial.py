@@ -9,8 +9,10 @@ import pytest
 
 from providers.measurement import TRACE_KEY, Trace
 from providers.wire import dial as dialling
-from providers.wire.dial import Address, Origin, Resolver, dial
-from providers.wire.transport import ArgusTransport, drain
+from providers.wire.body import drain
+from providers.wire.dial import Address, Resolver, dial
+from providers.wire.origin import Origin
+from providers.wire.transport import ArgusTransport
 from tests.providers.wire.corpus import OK
 from tests.providers.wire.peer import Peer, keeping
 

@@ -11,7 +11,9 @@ import pytest
 
 from providers.measurement import TRACE_KEY
 from providers.wire import dial
-from providers.wire.transport import ArgusTransport, drain
+from providers.wire.body import drain
+from providers.wire.origin import Origin
+from providers.wire.transport import ArgusTransport
 from tests.providers.wire.corpus import CHUNKED, OK
 from tests.providers.wire.peer import Peer, Visit, keeping, silence
 
@@ -62,7 +64,7 @@ async def test_a_failed_request_keeps_its_trace(transport: ArgusTransport) -> No
 async def test_a_slow_name_server_is_a_connect_timeout(
     transport: ArgusTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never(origin: dial.Origin) -> list[dial.Address]:
+    async def never(origin: Origin) -> list[dial.Address]:
         return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
 
     monkeypatch.setattr(dial, "_lookup", never)

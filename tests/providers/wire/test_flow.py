@@ -8,9 +8,10 @@ import httpx2
 import pytest
 
 from providers.measurement import TRACE_KEY
+from providers.wire.body import drain
 from providers.wire.exchange import MAX_BACKLOG_BYTES
 from providers.wire.reference import ReferenceTransport
-from providers.wire.transport import ArgusTransport, drain
+from providers.wire.transport import ArgusTransport
 from tests.providers.wire.corpus import CHUNKED, OK
 from tests.providers.wire.peer import Peer, Visit, answering, keeping
 

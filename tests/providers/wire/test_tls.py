@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 
 from providers.measurement import TRACE_KEY
-from providers.wire.transport import ArgusTransport, drain, trusting_context
+from providers.wire.body import drain
+from providers.wire.transport import ArgusTransport, trusting_context
 from tests.providers.wire.certificates import Authority
 from tests.providers.wire.corpus import CHUNKED, OK
 from tests.providers.wire.peer import Peer, Visit, answering, keeping

@@ -7,7 +7,8 @@ import httpx2
 import pytest
 
 from providers.measurement import TRACE_KEY, Trace, now_ns
-from providers.wire.transport import RESENT_KEY, ArgusTransport, drain
+from providers.wire.body import drain
+from providers.wire.transport import RESENT_KEY, ArgusTransport
 from tests.providers.wire.corpus import CHUNKED, OK
 from tests.providers.wire.peer import Peer, Script, Visit, answering, keeping, silence
 
