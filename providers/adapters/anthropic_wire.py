@@ -20,11 +20,15 @@ decoder = AnthropicDecoder
 # The version this module reads. The SDK's own moves with its releases, 2026-10-21 refuses
 # temperature, and gateways speak this one. https://platform.claude.com/docs/en/api/versioning
 API_VERSION = "2023-06-01"
-END_MARKS: tuple[bytes, ...] = (b'"message_stop"}', b'"message_stop" }')
+_END_MARKS = (b'"message_stop"}', b'"message_stop" }')
 
 
 # https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude
 VERTEX_VERSION = "vertex-2023-10-16"
+
+
+def has_ended(piece: bytes) -> bool:
+    return piece[-64:].rstrip().endswith(_END_MARKS)
 
 
 def splitter(endpoint: Endpoint) -> Splitter:

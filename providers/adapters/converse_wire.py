@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 decoder = ConverseDecoder
-END_MARKS: tuple[bytes, ...] = ()
 connect = openai_wire.connect
 request_headers = openai_wire.request_headers
+
+
+def has_ended(piece: bytes) -> bool:
+    """The last frame is known by its name; Amazon closes the response right after it."""
+    return False
 
 
 def splitter(endpoint: Endpoint) -> EventStreamSplitter:

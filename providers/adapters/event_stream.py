@@ -32,7 +32,7 @@ class Frames:
     """
 
     def __init__(self) -> None:
-        self._held = b""
+        self._held = bytearray()
         self._has_read = False
         self._is_lost = False
 
@@ -47,11 +47,13 @@ class Frames:
         found: list[tuple[str, bytes]] = []
         try:
             while (size := _frame_size(self._held)) <= len(self._held):
-                frame, self._held = self._held[:size], self._held[size:]
+                frame = bytes(self._held[:size])
+                del self._held[:size]
                 self._has_read = True
                 found.append(_event(frame))
         except BadFrame:
-            self._is_lost, self._held = True, b""
+            self._is_lost = True
+            self._held.clear()
             found += [("", b"")] if self._has_read else []
         return found
 
@@ -99,7 +101,7 @@ class PayloadSplitter:
         return self._inner.finish()
 
 
-def _frame_size(data: bytes) -> int:
+def _frame_size(data: bytearray) -> int:
     """The size of the frame ``data`` begins with; more than there is while it is unknown."""
     if len(data) < _PRELUDE.size:
         return FRAME_LIMIT

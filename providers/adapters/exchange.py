@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,7 @@ class Attempt:
         self.clients = clients
         self.trace = trace
         self.wire = WIRES[endpoint.protocol]
+        self._has_ended: Callable[[bytes], bool] = self.wire.has_ended
         self.reading = self._new_reading()
         self.deadline = Deadline(endpoint, trace)
         self.started_at = wall_clock()
@@ -155,7 +157,7 @@ class Attempt:
                 self.unreadable = exc
             if self.reading.chunks:
                 self.deadline.content_seen()
-        if piece[-64:].rstrip().endswith(self.wire.END_MARKS):
+        if self._has_ended(piece):
             self.deadline.finished()
         return True
 

@@ -14,8 +14,9 @@ from providers.errors import ErrorClass, ExchangeFailed, Failure, sanitise
 
 _BAD_KEY = re.compile(r"(?i)api_key_invalid|api key not valid|(?:invalid|incorrect) api key")
 _NO_MONEY = re.compile(
-    r"(?i)insufficient_quota|billing_error|credit balance is too low"
-    r"|insufficient (?:credit|balance)"
+    r"(?i)insufficient_quota|billing_(?:error|not_active|hard_limit|disabled)|arrearage"
+    r"|credit balance is too low|insufficient (?:credit|balance|funds)"
+    r"|(?:out of|not enough|have any|no) credits?\b"
 )
 _NO_MODEL = re.compile(r"model_not_found|DeploymentNotFound|model identifier is invalid")
 _CLOSED = re.compile(r"(?i)disconnect|closed the connection")

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 decoder = OpenAIDecoder
-END_MARKS: tuple[bytes, ...] = (b"[DONE]",)
 
 
 # A chat asked for elsewhere than at the SDK's chat completions.
@@ -29,7 +28,15 @@ PATHS: dict[Form, str] = {
     "sagemaker": "/invocations-response-stream",
     "watsonx": "/ml/v1/text/chat_stream",
 }
+_END_LINES = (b"data: [DONE]", b"data:[DONE]")
 WATSONX_DEPLOYMENT = "deployment/"
+
+
+def has_ended(piece: bytes) -> bool:
+    """Whether the piece ends with the end mark as an event of its own, not as words of an answer:
+    a line break stands before it, which JSON never holds as such."""
+    tail = piece[-64:].rstrip()
+    return tail.endswith(b"[DONE]") and tail.rpartition(b"\n")[2] in _END_LINES
 
 
 def splitter(endpoint: Endpoint) -> Splitter:

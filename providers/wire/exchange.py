@@ -18,6 +18,9 @@ from providers.wire.request import RequestBytes
 # How far a reader of the body may fall behind before the socket is left alone.
 MAX_BACKLOG_BYTES = 4 * 1024 * 1024
 
+# What keeping a piece costs beside its bytes, so that single bytes cannot fill the memory.
+PIECE_BYTES = 64
+
 PieceCallback = Callable[[int, bytes], bool]
 
 
@@ -172,7 +175,7 @@ class Exchange:
 
     def _noted(self, stamp_ns: int, body: bytes) -> None:
         self._body_bytes += len(body)
-        if self._body_bytes > self._max_body_bytes:
+        if self._body_bytes + len(self.trace.pieces) * PIECE_BYTES > self._max_body_bytes:
             limit = f"{self._max_body_bytes:,} bytes"
             self._finish(httpx2.RemoteProtocolError(f"The response body is larger than {limit}."))
             return

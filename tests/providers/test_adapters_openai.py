@@ -260,6 +260,15 @@ async def test_a_stream_that_stays_open_after_its_end_mark_is_a_success(
     assert outcome.figures()["total_latency_ms"] < 500
 
 
+async def test_an_answer_that_speaks_of_the_end_mark_goes_on(clients: ClientPool) -> None:
+    event = make_delta(content="They end with data: [DONE] as a line.")
+    cut = event.index(b"[DONE]") + len(b"[DONE]")
+
+    outcome = await ask(clients, [HEAD, event[:cut], 0.8, event[cut:], STOP, DONE])
+
+    assert outcome.text == "They end with data: [DONE] as a line."
+
+
 async def test_a_missing_end_mark_is_fine_after_a_finish_reason(clients: ClientPool) -> None:
     assert (await ask(clients, [HEAD, make_delta(content="x"), STOP])).ok
     assert (await ask(clients, [HEAD, make_delta(content="x"), DONE])).ok

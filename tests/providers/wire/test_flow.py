@@ -81,6 +81,23 @@ async def test_a_body_without_bounds_is_refused(
     await transport.aclose()
 
 
+async def test_a_body_of_single_bytes_is_refused_long_before_its_bytes_are_many(
+    serve: Serve,
+) -> None:
+    async def trickle(visit: Visit) -> None:
+        await visit.request()
+        await visit.say(CHUNKED)
+        while True:
+            await visit.say(b"1\r\nx\r\n")
+            await asyncio.sleep(0)
+
+    transport = ArgusTransport(max_body_bytes=2_000)
+    response = await send(transport, await serve(trickle))
+    with pytest.raises(httpx2.RemoteProtocolError, match="larger than 2,000 bytes"):
+        await drain(response)
+    await transport.aclose()
+
+
 @pytest.mark.parametrize("wanted", [1, 2, 4])
 async def test_draining_calls_back_until_told_to_stop(
     transport: ArgusTransport, serve: Serve, wanted: int
