@@ -255,13 +255,18 @@ def _error_ms(seen: Measurement, truth: Truth) -> float:
 
 
 def _tpot_error(known: list[tuple[Measurement, Truth]]) -> float | None:
-    """Median share by which the time between first and last content is off."""
+    """Median share by which the time per token is off."""
     shares = [
-        ((m.last_ns or 0) - (m.first_ns or 0)) / (t.last_ns - t.first_ns) - 1
+        m.tpot_ms / _true_tpot_ms(m, t) - 1
         for m, t in known
-        if t.last_ns > t.first_ns
+        if t.last_ns > t.first_ns and m.tpot_ms is not None
     ]
     return median(shares) if shares else None
+
+
+def _true_tpot_ms(seen: Measurement, truth: Truth) -> float:
+    later = (seen.output_tokens or 0) - seen.tokens.first_chunk
+    return (truth.last_ns - truth.first_ns) / 1e6 / later
 
 
 @dataclass(frozen=True, slots=True)
