@@ -95,6 +95,18 @@ def refuse(errors: dict[str, list[str]], *, nested: bool = False) -> None:
     raise serializers.ValidationError(own | ({"credentials": inner} if inner else {}))
 
 
+class CredentialFieldOutput(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    kind = serializers.CharField(
+        help_text="secret, text, url, host_label, path_part, headers, seconds or key_file"
+    )
+    secret = serializers.BooleanField(help_text="Never shown again.")
+    required = serializers.BooleanField(
+        help_text="A region or project only where no base URL is given."
+    )
+
+
 class ProviderSpecOutput(serializers.Serializer[Any]):
     id = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
@@ -109,6 +121,14 @@ class ProviderSpecOutput(serializers.Serializer[Any]):
     region_options = serializers.ListField(
         child=serializers.ListField(child=serializers.CharField(), min_length=2, max_length=2)
     )
+    supported = serializers.BooleanField(help_text="Whether an account can be created.")
+    unsupported_reason = serializers.CharField(allow_null=True)
+    protocol = serializers.CharField()
+    notes = serializers.CharField(help_text="For the person who fills in the form.")
+    env_key = serializers.CharField(
+        allow_null=True, help_text="The environment variable other tools read the key from."
+    )
+    credential_fields = CredentialFieldOutput(many=True)
 
 
 @extend_schema_field(serializers.DictField(child=ProviderSpecOutput()))

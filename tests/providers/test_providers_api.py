@@ -145,7 +145,13 @@ def test_the_catalog_names_every_provider_and_what_it_needs(api: APIClient) -> N
     assert (catalog["total"], len(catalog["providers"])) == (105, 105)
     assert catalog["tested_count"] == sum(each["tested"] for each in catalog["providers"].values())
     assert catalog["tested_count"] == 16
-    assert catalog["providers"]["ollama"] == {
+    ollama = catalog["providers"]["ollama"]
+    assert [field["name"] for field in ollama.pop("credential_fields")][:2] == [
+        "api_key",
+        "base_url",
+    ]
+    assert ollama.pop("notes").startswith("Chat goes to /v1")
+    assert ollama == {
         "id": "ollama",
         "label": "Ollama",
         "tested": True,
@@ -157,11 +163,34 @@ def test_the_catalog_names_every_provider_and_what_it_needs(api: APIClient) -> N
         "api_key_label": None,
         "base_url_label": "Base URL",
         "region_options": [],
+        "supported": True,
+        "unsupported_reason": None,
+        "protocol": "openai",
+        "env_key": "OLLAMA_API_KEY",
     }
     assert ["us-east-1", "US East (N. Virginia)"] in (
         catalog["providers"]["aws_bedrock"]["region_options"]
     )
     assert len(queries) == 0
+
+
+def test_the_catalog_says_what_cannot_be_served_and_why(api: APIClient) -> None:
+    providers = api.get(f"{URL}/catalog").json()["providers"]
+    refused = {
+        each["id"]: each["unsupported_reason"]
+        for each in providers.values()
+        if not each["supported"]
+    }
+
+    assert set(refused) == {
+        *("replicate", "nlp_cloud", "petals", "triton"),
+        *("github_copilot", "chatgpt", "scaledown"),
+    }
+    for provider_type, reason in refused.items():
+        body = {"provider_type": provider_type, "display_name": "x"}
+        answer = api.post(URL, body, format="json")
+        assert answer.status_code == 400
+        assert reason in answer.json()["errors"]["provider_type"][0]
 
 
 def test_ids_are_version_7_so_that_rows_lie_in_order() -> None:
