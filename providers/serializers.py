@@ -102,7 +102,7 @@ class CredentialFieldOutput(serializers.Serializer[Any]):
         help_text="secret, text, url, host_label, path_part, headers, seconds or key_file"
     )
     secret = serializers.BooleanField(help_text="Never shown again.")
-    required = serializers.BooleanField(
+    required = serializers.BooleanField(  # type: ignore[assignment]
         help_text="A region or project only where no base URL is given."
     )
 
