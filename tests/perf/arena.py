@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from providers.simulator import running_simulator
@@ -48,12 +49,22 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What one client process did and what it cost."""
+    """What one client process did and what it cost; ``waited_s`` is how long it was ready to run
+    while others had its processor."""
 
     sightings: list[Sighting]
     cpu_s: float
     wall_s: float
     rss_mb: float
+    waited_s: float = 0.0
+
+
+def waited_ns() -> int:
+    """Run delay of the calling thread so far (Linux: proc_pid_schedstat); 0 elsewhere."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1])
+    except (OSError, IndexError):
+        return 0
 
 
 class Arena:

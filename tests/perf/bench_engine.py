@@ -3,7 +3,8 @@
 Prints what each costs and how far off it is, the ratios, and whether the engine keeps its promises.
 "TTFT" is the client's TTFT against the server's (request read to first write), "stamp" the stamp
 of the first content against the server's write of it. The second is the client's own error: the
-first counts the way to the server and the server's lateness too. LiteLLM takes part when
+first counts the way to the server and the server's lateness too. "Kept waiting" is how long a
+client was ready to run while other processes had its processor. LiteLLM takes part when
 ARGUSLM_BENCH_LITELLM names a Python that has it. Whatever else the machine does shows in the errors
 of all; the costs are CPU time and move less.
 """
@@ -39,12 +40,15 @@ from tests.perf.arena import (
     open_arena,
     pin,
     spawn,
+    waited_ns,
 )
 from tests.perf.contestants import Ask, bare, engine, sdk
 
 LITELLM = "ARGUSLM_BENCH_LITELLM"
 # Longer in one write than this, and the server itself does not know when its bytes left.
 CERTAIN_NS = 1_000_000
+# Above this share of its time the errors of a client are those of the machine.
+BUSY_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Score:
     exact: bool
     streams: int
     uncertain: int
+    waited: float
 
 
 def visit(
@@ -104,7 +109,7 @@ async def load(ask: Ask, streams: int, seconds: float, *, tuned: bool) -> Visit:
         gc.freeze()
         gc.disable()
     sightings: list[Sighting] = []
-    start, cpu = time.perf_counter(), time.process_time()
+    start, cpu, waited = time.perf_counter(), time.process_time(), waited_ns()
 
     async def work(phase: float) -> None:
         await asyncio.sleep(phase * STREAM_S)
@@ -114,7 +119,7 @@ async def load(ask: Ask, streams: int, seconds: float, *, tuned: bool) -> Visit:
     await asyncio.gather(*[work(k / streams) for k in range(streams)])
     cpu_s, wall_s = time.process_time() - cpu, time.perf_counter() - start
     rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Visit(sightings, cpu_s, wall_s, rss_mb)
+    return Visit(sightings, cpu_s, wall_s, rss_mb, (waited_ns() - waited) / 1e9)
 
 
 def seen_by(client: Client, arena: Arena, streams: int, seconds: float) -> Visit:
@@ -160,6 +165,7 @@ def score(found: Visit, truths: dict[str, Truth]) -> Score:
         exact=all(one.tokens == TOKENS for one in found.sightings),
         streams=len(pairs),
         uncertain=len(pairs) - len(certain),
+        waited=found.waited_s / found.wall_s,
     )
 
 
@@ -205,6 +211,7 @@ COLUMNS = (
     ("tokens/s", "speed", "{:,.0f}"),
     ("per core", "per_core", "{:,.0f}"),
     ("RSS MB", "rss_mb", "{:.0f}"),
+    ("kept waiting", "waited", "{:.1%}"),
 )
 
 
@@ -253,6 +260,9 @@ def judge(by_streams: dict[int, Scores], crowd: list[Score], crowd_size: int) ->
         print("PASS" if kept else "MISS", text)
     doubtful = sum(one.uncertain for found in ours.values() for one in found)
     print(f"{doubtful} streams left out: the server was held up in a write for over 1 ms.")
+    waited = max(one.waited for found in ours.values() for one in found)
+    if waited > BUSY_SHARE:
+        print(f"The machine was busy: our client waited {waited:.1%} of its time for a processor.")
     return all(kept for kept, _ in lines)
 
 

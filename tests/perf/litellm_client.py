@@ -12,10 +12,18 @@ import os
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 MODEL = "openai/sim:ttft=200,gap=20,tokens=50"
 STREAM_S = 1.18
+
+
+def waited_ns() -> int:
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1])
+    except (OSError, IndexError):
+        return 0
 
 
 async def ask(base_url: str) -> list[Any]:
@@ -48,7 +56,7 @@ async def ask(base_url: str) -> list[Any]:
 async def load(base_url: str, streams: int, seconds: float) -> dict[str, Any]:
     await asyncio.gather(*[ask(base_url) for _ in range(streams)])
     sightings: list[list[Any]] = []
-    start, cpu = time.perf_counter(), time.process_time()
+    start, cpu, waited = time.perf_counter(), time.process_time(), waited_ns()
 
     async def work(phase: float) -> None:
         await asyncio.sleep(phase * STREAM_S)
@@ -59,6 +67,7 @@ async def load(base_url: str, streams: int, seconds: float) -> dict[str, Any]:
     return {
         "sightings": sightings,
         "cpu_s": time.process_time() - cpu,
+        "waited_s": (waited_ns() - waited) / 1e9,
         "wall_s": time.perf_counter() - start,
         "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
