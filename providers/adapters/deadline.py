@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,11 @@ def transport_timeout(endpoint: Endpoint) -> httpx2.Timeout:
 
 def transport_timeouts(endpoint: Endpoint) -> Timeouts:
     """The same for our own transport, which needs no httpx2.Timeout to read them from."""
+    return _timeouts(endpoint.connect_timeout_s, endpoint.total_timeout_s)
+
+
+@lru_cache(maxsize=256)
+def _timeouts(connect_s: float, total_s: float) -> Timeouts:
     from providers.wire.exchange import Timeouts
 
-    total_s = endpoint.total_timeout_s
-    return Timeouts(endpoint.connect_timeout_s, total_s, total_s, total_s)
+    return Timeouts(connect_s, total_s, total_s, total_s)

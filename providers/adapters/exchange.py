@@ -143,7 +143,8 @@ class Attempt:
         self.was_resent = bool(response.extensions.get("arguslm.resent"))
         headers = response.headers
         self.request_name = headers.get("x-request-id") or headers.get("request-id") or ""
-        self.reading = self._new_reading(headers.get("content-encoding", ""))
+        if encoding := headers.get("content-encoding", ""):
+            self.reading = self._new_reading(encoding)
 
     def _new_reading(self, encoding: str = "") -> Reading:
         return Reading(self.wire.decoder(), self.wire.splitter(self.endpoint), encoding)

@@ -15,6 +15,8 @@ from providers.adapters.sse import SseSplitter
 
 # Stands for any text in the trial that a stencil must pass before it is used.
 TRIAL = "A trial, 7"
+_TEXTS = (Content, Reasoning)
+_KNOWN = (Content, Reasoning, Named)
 _UNESCAPED = re.compile(rb'[^"\\\x00-\x1f]+')
 
 
@@ -61,9 +63,8 @@ class Stencil:
 
 def stencil_of(data: bytes, found: list[Event], decoder: Decoder) -> Stencil | None:
     """A stencil made of one whole event, ``data``, and what the decoder found in it."""
-    texts = [one for one in found if isinstance(one, Content | Reasoning)]
-    others = [one for one in found if not isinstance(one, Content | Reasoning | Named)]
-    if len(texts) != 1 or others:
+    texts = [one for one in found if isinstance(one, _TEXTS)]
+    if len(texts) != 1 or any(not isinstance(one, _KNOWN) for one in found):
         return None
     text = texts[0]
     quote = f'"{text.text}"'.encode("utf-8", "replace")
