@@ -102,6 +102,7 @@ _SECRET_PARAMETER = re.compile(
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=*-]{6,}")
 _KNOWN_KEY = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|hf|pplx|r8|nvapi|fw|csk|AIza|AKIA|ASIA|ABSK|ya29)[-_A-Za-z0-9*.…]{8,}"
+    r"|\beyJ[-_A-Za-z0-9]{8,}(?:\.[-_A-Za-z0-9]+)+"  # access tokens that were bought
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")

@@ -58,12 +58,24 @@ def test_a_failure_knows_its_fault() -> None:
         "x-api-key=hunter2222",
         "another account's sk-ant-REDACTED0123456789",
         "AIzaSyA1234567890abcdefghij",
+        "token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhcmd1cyJ9.QWIxMkNkMzQ was refused",
     ],
 )
 def test_no_part_of_a_key_survives_an_echo(echo: str) -> None:
     clean = sanitise(echo, [KEY])
 
-    for part in (KEY, KEY[6:], "Ab1", "Ij90", "hunter22", "zzzzzzzz", "REDACTED0123456789", "AIza"):
+    for part in (
+        KEY,
+        KEY[6:],
+        "Ab1",
+        "Ij90",
+        "hunter22",
+        "zzzzzzzz",
+        "REDACTED0123456789",
+        "AIza",
+        "eyJ",
+        "QWIx",
+    ):
         assert part not in clean
     assert "[hidden]" in clean
 
