@@ -41,6 +41,17 @@ async def test_a_blocked_loop_is_seen_by_every_open_window() -> None:
     assert (two.max_lag_ms or 0) > 40
 
 
+async def test_a_block_just_above_the_limit_is_seen_wherever_it_begins() -> None:
+    for nth in range(10):
+        trace = make_sent_trace()
+        with LagMonitor().window(trace):
+            await asyncio.sleep(0.01 + nth / 5000)
+            time.sleep(0.009)
+            await asyncio.sleep(0.01)
+
+        assert (trace.max_lag_ms or 0) > 5
+
+
 async def test_lag_before_the_request_was_sent_does_not_count() -> None:
     trace = Trace()
     with LagMonitor().window(trace):
