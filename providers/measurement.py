@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from providers.errors import Failure
-from providers.quality import flags_of, hides_reasoning, is_buffered, miscounts
+from providers.quality import SPOILS_SPEED, flags_of, miscounts
 
 TokenSource = Literal["usage", "estimated"]
 TRACE_KEY = "arguslm.trace"
@@ -100,6 +100,7 @@ class Measurement:
     spread_ms: float = 0.0
     has_visible_reasoning: bool = False
     noted: frozenset[str] = frozenset()
+    _found: frozenset[str] | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -257,14 +258,21 @@ class Measurement:
 
     @property
     def quality_flags(self) -> tuple[str, ...]:
-        return tuple(sorted(self.noted.union(flags_of(self))))
+        return tuple(sorted(self.noted | self._flags))
+
+    @property
+    def _flags(self) -> frozenset[str]:
+        """Those that follow from the stamps and counts; looked for once, several figures ask."""
+        if self._found is None:
+            object.__setattr__(self, "_found", flags_of(self))
+        return self._found or frozenset()
 
     def _generation(self) -> tuple[float | None, int | None]:
         """Span of the generation in ms and the tokens that came in it, when both mean something."""
         later = (self.tokens.output or 0) - self.tokens.first_chunk
         if later <= 0 or len(self.chunks) < 3:
             return None, None
-        if is_buffered(self) or hides_reasoning(self) or miscounts(self):
+        if self._flags & SPOILS_SPEED or miscounts(self):
             return None, None
         return _ms(self.first_ns, self.last_ns), later
 

@@ -20,9 +20,9 @@ LATE_MIN_CHUNKS = 3
 BURST_MS_PER_TOKEN = 0.05
 
 
-def flags_of(seen: Measurement) -> set[str]:
+def flags_of(seen: Measurement) -> frozenset[str]:
     """The flags that follow from the measurement itself."""
-    return {name for name, test in FLAG_TESTS.items() if test(seen)}
+    return frozenset(name for name, test in FLAG_TESTS.items() if test(seen))
 
 
 def is_buffered(seen: Measurement) -> bool:
@@ -57,6 +57,8 @@ def hides_reasoning(seen: Measurement) -> bool:
     return bool(seen.tokens.reasoning) and not seen.has_visible_reasoning
 
 
+# No time per token follows from a stream with one of these.
+SPOILS_SPEED = frozenset({"buffered_stream", "hidden_reasoning"})
 FLAG_TESTS: dict[str, Callable[[Measurement], bool]] = {
     "buffered_stream": is_buffered,
     "single_chunk": lambda seen: len(seen.chunks) == 1 and seen.tokens.output != 1,

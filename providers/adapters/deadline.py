@@ -24,20 +24,24 @@ class Deadline:
     """Bounds an attempt: the first content counted from the send stamp, the whole from the start.
 
     Leaves through TimeoutError; ``expired`` then names the limit, None when only the close of a
-    finished stream was late.
+    finished stream was late. One timer at a time looks what is due, because timers are dear.
     """
 
     def __init__(self, endpoint: Endpoint, trace: Trace) -> None:
         self.trace = trace
         self.expired: ErrorClass | None = ErrorClass.TIMEOUT_TOTAL
         self._endpoint = endpoint
-        self._scope = asyncio.timeout(endpoint.total_timeout_s)
+        self._loop = asyncio.get_running_loop()
+        self._scope = asyncio.Timeout(None)
         self._timer: asyncio.TimerHandle | None = None
+        self._total_at = self._loop.time() + endpoint.total_timeout_s
         self._waited_for_connection = False
+        self._has_content = False
+        self._is_finished = False
 
     async def __aenter__(self) -> Deadline:
         await self._scope.__aenter__()
-        self._call_later(self._endpoint.ttft_timeout_s)
+        self._look_after(self._endpoint.ttft_timeout_s)
         return self
 
     async def __aexit__(
@@ -46,37 +50,52 @@ class Deadline:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.content_seen()
-        await self._scope.__aexit__(kind, error, traceback)
-
-    def content_seen(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        await self._scope.__aexit__(kind, error, traceback)
+
+    def content_seen(self) -> None:
+        self._has_content = True
 
     def finished(self) -> None:
         """The stream said its last word; only the transport has yet to close it."""
-        when = asyncio.get_running_loop().time() + CLOSING_S
-        current = self._scope.when()
-        if current is None or when < current:
-            self.expired = None
-            self._scope.reschedule(when)
+        if not self._is_finished:
+            self._is_finished = True
+            # Most streams are closed by the bytes that are being read just now.
+            self._loop.call_soon(self._await_close)
 
-    def _call_later(self, delay_s: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._check_first)
+    def _await_close(self) -> None:
+        if self._timer is None or self.trace.end_ns is not None:
+            return
+        self._timer.cancel()
+        left_s = self._total_at - self._loop.time()
+        if left_s > CLOSING_S:
+            self._timer = self._loop.call_later(CLOSING_S, self._expire, None)
+        else:
+            self._timer = self._loop.call_later(left_s, self._expire, ErrorClass.TIMEOUT_TOTAL)
 
-    def _check_first(self) -> None:
+    def _look_after(self, delay_s: float) -> None:
+        left_s = self._total_at - self._loop.time()
+        self._timer = self._loop.call_later(min(delay_s, left_s), self._look)
+
+    def _look(self) -> None:
+        total_left_s = self._total_at - self._loop.time()
+        if total_left_s <= 0:
+            return self._expire(ErrorClass.TIMEOUT_TOTAL)
+        if self._has_content:
+            return self._look_after(total_left_s)
         if self.trace.send_ns is not None:
             left_s = self._endpoint.ttft_timeout_s - (now_ns() - self.trace.send_ns) / 1e9
-            return self._call_later(left_s) if left_s > 0 else self._expire(ErrorClass.TIMEOUT_TTFT)
+            return self._look_after(left_s) if left_s > 0 else self._expire(ErrorClass.TIMEOUT_TTFT)
         if self._waited_for_connection:
             return self._expire(ErrorClass.TIMEOUT_CONNECT)
         self._waited_for_connection = True
-        return self._call_later(self._endpoint.connect_timeout_s)
+        return self._look_after(self._endpoint.connect_timeout_s)
 
-    def _expire(self, limit: ErrorClass) -> None:
+    def _expire(self, limit: ErrorClass | None) -> None:
         self.expired = limit
-        self._scope.reschedule(asyncio.get_running_loop().time())
+        self._scope.reschedule(self._loop.time())
 
 
 def transport_timeout(endpoint: Endpoint) -> httpx2.Timeout:

@@ -66,7 +66,7 @@ class Exchange:
         self._max_body_bytes = max_body_bytes
         self._on_end = on_end
         self._on_piece: PieceCallback | None = None
-        self._loop = asyncio.get_running_loop()
+        self._loop = link.loop
         self._waiter: asyncio.Future[None] | None = None
         self._wants_pieces = False
         self._draining = False

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from providers.measurement import now_ns
 from providers.wire import kernel_stamps
+from providers.wire.turnstile import Turnstile, turnstile_of
 
 READ_BYTES = 64 * 1024
 
@@ -34,14 +35,18 @@ class Link:
     ``write_error`` keeps a failed write apart: what the peer said before it closed is still read.
     """
 
+    # Whether a step is under way whose time is taken when its bytes are read.
+    _is_timed_here = False
+
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
-        self._loop = loop
+        self.loop = loop
         self._sock = sock
         self._fd = sock.fileno()
         self._ancillary_bytes = kernel_stamps.ANCILLARY_BYTES if kernel_stamps.enable(sock) else 0
         self._outgoing = bytearray()
         self._drained: asyncio.Future[None] | None = None
         self._reading = False
+        self._turnstile: Turnstile | None = None
         self.sink: Sink | None = None
         self.floor_ns = now_ns()
         self.closed = False
@@ -58,14 +63,25 @@ class Link:
         return len(self._outgoing)
 
     def resume(self) -> None:
-        if not self._reading and not self.closed:
-            self._reading = True
-            self._loop.add_reader(self._fd, self.poll)
+        """Read what comes; among many when the kernel tells when it came."""
+        if self._reading or self.closed:
+            return
+        self._reading = True
+        if self.stamped and not self._is_timed_here:
+            self._turnstile = turnstile_of(self.loop)
+            self._turnstile.add(self._fd, self.poll)
+        else:
+            self.loop.add_reader(self._fd, self.poll)
 
     def pause(self) -> None:
-        if self._reading:
-            self._reading = False
-            self._loop.remove_reader(self._fd)
+        if not self._reading:
+            return
+        self._reading = False
+        if self._turnstile is None:
+            self.loop.remove_reader(self._fd)
+        else:
+            self._turnstile.remove(self._fd)
+            self._turnstile = None
 
     def poll(self) -> None:
         """Read once; what came goes to the sink."""
@@ -97,14 +113,14 @@ class Link:
     async def drained(self) -> None:
         """Return when nothing waits to be written, or nothing can be written any more."""
         if self.backlog and not self.closed and self.write_error is None:
-            self._drained = self._loop.create_future()
+            self._drained = self.loop.create_future()
             await self._drained
 
     def close(self) -> None:
         if self.closed:
             return
         self.pause()
-        self._loop.remove_writer(self._fd)
+        self.loop.remove_writer(self._fd)
         self.closed = True
         self._sock.close()
         self._release_writers()
@@ -119,9 +135,9 @@ class Link:
             sent = len(self._outgoing)
         del self._outgoing[:sent]
         if self._outgoing:
-            self._loop.add_writer(self._fd, self._send)
+            self.loop.add_writer(self._fd, self._send)
         else:
-            self._loop.remove_writer(self._fd)
+            self.loop.remove_writer(self._fd)
             self._release_writers()
 
     def _release_writers(self) -> None:
@@ -172,9 +188,14 @@ class TlsLink(Link):
 
     async def handshake(self) -> None:
         """Raises the ``OSError`` (``ssl.SSLError`` among them) that ended the attempt."""
+        self._is_timed_here = True
         self.resume()
         self._shake()
-        await self._shaken
+        try:
+            await self._shaken
+        finally:
+            self.pause()
+            self._is_timed_here = False
 
     def write(self, data: bytes) -> None:
         self._clear += data

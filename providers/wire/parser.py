@@ -157,6 +157,8 @@ class ResponseParser:
     def _read_chunks(self, data: bytes, start: int, pieces: list[bytes]) -> None:
         end = len(data)
         while start < end and self._state != _DONE:
+            if self._state == _CHUNK_LINE:
+                start = _take_whole_chunks(data, start, pieces)
             if self._state == _CHUNK_DATA:
                 piece = data[start : start + self._left]
                 pieces.append(piece)
@@ -221,6 +223,18 @@ def _whole_chunk(data: bytes) -> bytes | None:
         return None
     start, size = match.end(), int(match[1], 16)
     return data[start:-2] if size and len(data) == start + size + 2 else None
+
+
+def _take_whole_chunks(data: bytes, start: int, pieces: list[bytes]) -> int:
+    """Position after the chunks that lie whole in the read; what is left is framed step by step."""
+    while (match := _PLAIN_SIZE.match(data, start)) is not None:
+        begin, size = match.end(), int(match[1], 16)
+        end = begin + size
+        if not size or data[end : end + 2] != b"\r\n":
+            break
+        pieces.append(data[begin:end])
+        start = end + 2
+    return start
 
 
 def _refuse_foreign(held: bytes) -> None:
