@@ -42,6 +42,8 @@ us-gov-west-1 AWS GovCloud (US-West)
 
 _VERTEX = """
 global Global
+us United States (several regions)
+eu European Union (several regions)
 us-central1 Iowa
 us-east1 South Carolina
 us-east4 Northern Virginia

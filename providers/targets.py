@@ -40,6 +40,8 @@ def target_of(spec: ProviderSpec, fields: Mapping[str, Any]) -> Target:
 
 
 def _vertex_host(region: str) -> str:
+    if region in ("us", "eu"):  # several regions as one
+        return f"aiplatform.{region}.rep.googleapis.com"
     prefix = "" if region == "global" else f"{region}-"
     return f"{prefix}aiplatform.googleapis.com"
 

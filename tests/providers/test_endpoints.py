@@ -143,6 +143,8 @@ def test_vertex_has_a_host_per_region_and_one_for_the_globe() -> None:
     assert worldwide.base_url == (
         f"https://aiplatform.googleapis.com/v1beta1/projects/p1/locations/global{tail}"
     )
+    european = resolved("google_vertex", region="eu")
+    assert european.base_url.startswith("https://aiplatform.eu.rep.googleapis.com/v1/projects/")
     assert regional.api_key == KEY
     assert regional.known_models[0].startswith("google/")
 
