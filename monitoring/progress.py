@@ -1,8 +1,8 @@
-"""How far a round has come, counted from its checks."""
+"""How far a round has come."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from monitoring.models import Round, UptimeCheck
@@ -33,15 +33,19 @@ class Progress:
 
 
 def progress_of(rounds: Sequence[Round]) -> list[Progress]:
-    """In the order of `rounds`, with one query for all of them."""
-    tally = UptimeCheck.objects.tally([round.pk for round in rounds])
-    return [
-        Progress(
-            up=tally[round.pk].get("up", 0),
-            degraded=tally[round.pk].get("degraded", 0),
-            down=tally[round.pk].get("down", 0),
-            planned=round.planned,
-            is_over=not round.is_open,
-        )
-        for round in rounds
-    ]
+    """In the order of `rounds`. Those under way are counted, with one query for all of them."""
+    uncounted = [round.pk for round in rounds if round.up is None]
+    tally = UptimeCheck.objects.tally(uncounted) if uncounted else {}
+    return [_progress(round, tally.get(round.pk)) for round in rounds]
+
+
+def _progress(round: Round, tally: Mapping[str, int] | None) -> Progress:
+    kept = {"up": round.up, "degraded": round.degraded, "down": round.down}
+    counts = kept if tally is None else tally
+    return Progress(
+        up=counts.get("up") or 0,
+        degraded=counts.get("degraded") or 0,
+        down=counts.get("down") or 0,
+        planned=round.planned,
+        is_over=not round.is_open,
+    )

@@ -138,6 +138,7 @@ def cancel(round: Round, now: datetime) -> bool:
         if not round.cancel(now):
             return False
         round.shares.cancel()
+        _keep_counts(round)
     return True
 
 
@@ -146,10 +147,15 @@ def finish(round: Round, now: datetime) -> bool:
     with transaction.atomic():
         if not round.finish(now):
             return False
+        _keep_counts(round)
         _mark_self_offline(round)
         MonitoringConfig.objects.update(last_run_at=now)
         transaction.on_commit(lambda: _announce(round))
     return True
+
+
+def _keep_counts(round: Round) -> None:
+    round.keep_counts(UptimeCheck.objects.tally([round.pk])[round.pk])
 
 
 def finish_left_over(now: datetime) -> None:

@@ -38,8 +38,9 @@ class UptimeCheck(Measured):
         DOWN = "down"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    round = models.ForeignKey(Round, models.CASCADE, related_name="checks")
-    llm = models.ForeignKey(LLM, models.CASCADE, related_name="checks")
+    # Without indexes of their own: those below begin with them.
+    round = models.ForeignKey(Round, models.CASCADE, related_name="checks", db_index=False)
+    llm = models.ForeignKey(LLM, models.CASCADE, related_name="checks", db_index=False)
     status = models.CharField(max_length=10, choices=Status.choices)
     # Account and configuration faults say nothing about the provider's uptime.
     counts_for_uptime = models.BooleanField(default=True)

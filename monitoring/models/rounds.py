@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
@@ -58,6 +59,10 @@ class Round(models.Model):
     skipped_slots = models.PositiveIntegerField(
         default=0, help_text="Slots in which no LLM was free, while this round still ran."
     )
+    # The checks by status, counted when the round ended: they outlive the checks.
+    up = models.PositiveIntegerField(null=True, editable=False)
+    degraded = models.PositiveIntegerField(null=True, editable=False)
+    down = models.PositiveIntegerField(null=True, editable=False)
     # The rollups hold the checks of this round: all of them, or those up to the LLM `rolled_to`.
     rolled_up = models.BooleanField(default=False, editable=False)
     rolled_to = models.UUIDField(null=True, editable=False)
@@ -110,6 +115,13 @@ class Round(models.Model):
         if self.trigger == self.Trigger.MANUAL:
             return llms
         return llms.filter(monitoring_interval_minutes=self.interval_minutes)
+
+    def keep_counts(self, counts: Mapping[str, int]) -> None:
+        """Notes how many checks of each status the round has; call it when no more can come."""
+        self.up, self.degraded, self.down = (
+            counts.get(status, 0) for status in ("up", "degraded", "down")
+        )
+        self.save(update_fields=["up", "degraded", "down"])
 
     def interval_within(self, usual: timedelta) -> timedelta:
         """The time until the next round of the same LLMs."""

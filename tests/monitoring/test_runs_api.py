@@ -8,6 +8,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 from rest_framework.test import APIClient
 
+from monitoring import rounds
 from monitoring.models import Round, RoundShare
 from tests.make import make_account, make_check, make_llm, make_round
 from tests.monitoring.conftest import make_monitored
@@ -101,7 +102,29 @@ def test_a_cancelled_run_keeps_its_results_and_cannot_be_cancelled_again(api: AP
     assert [answer.json()[name] for name in ("status", "done", "missed")] == ["cancelled", 1, 1]
     share.refresh_from_db()
     assert share.status == "cancelled"
+    running.refresh_from_db()
+    assert (running.up, running.degraded, running.down) == (1, 0, 0)
     assert api.post(f"{RUNS}/{running.pk}/cancel").status_code == 409
+
+
+def test_a_run_keeps_its_counts_when_its_checks_are_gone(api: APIClient) -> None:
+    ended = make_round(status="running", planned=3)
+    for status in ("up", "down", "degraded"):
+        make_check(round=ended, status=status)
+    rounds.finish(ended, timezone.now())
+    before = api.get(f"{RUNS}/{ended.pk}").json()
+    ended.checks.all().delete()
+    assert api.get(f"{RUNS}/{ended.pk}").json() == before
+    assert [before[name] for name in ("done", "up", "missed")] == [3, 1, 0]
+
+
+def test_ended_runs_are_listed_without_a_look_at_their_checks(
+    api: APIClient, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(3):
+        rounds.finish(make_round(status="running", planned=1), timezone.now())
+    with django_assert_num_queries(2):
+        assert [run["done"] for run in api.get(RUNS).json()["items"]] == [0, 0, 0]
 
 
 def test_a_run_that_nobody_knows_cannot_be_cancelled(api: APIClient) -> None:
