@@ -119,6 +119,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_BEAT_SCHEDULER = "arguslm.beat:SteadyScheduler"
 # Ticks carry no state: they look at rows that are due. A late one is worthless, so it expires.
 CELERY_BEAT_SCHEDULE = {
     "monitoring": {"task": "monitoring.tick", "schedule": 1.0, "options": {"expires": 5}},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from queue import Empty, SimpleQueue
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
@@ -23,6 +23,8 @@ MAX_CRASHES = 4
 FLUSH_S = 0.5
 BATCH = 200
 LOOK_AROUND_S = 5.0
+# A share that another process has refused, because its account is in our hands, waits so long.
+NEIGHBOURS_S = 1.0
 # A database that is away for less than this costs no result: everything waits.
 PATIENCE_S = 600.0
 AWAY = (OperationalError, InterfaceError)
@@ -34,10 +36,12 @@ class Desk:
     """Only `take` and `leave` may be called from another thread than the one that serves."""
 
     def __init__(self) -> None:
+        self._id = uuid4()
         self._inbox: SimpleQueue[Event] = SimpleQueue()
         self._works: dict[UUID, Work] = {}
         self._fresh = 0
         self._tried_ns = self._written_ns = self._beaten_ns = self._looked_ns = now_ns()
+        self._neighbours_ns = now_ns()
         self._is_leaving = threading.Event()
 
     def take(self, share_id: UUID) -> None:
@@ -83,6 +87,8 @@ class Desk:
             self._accept(event)
         if self._works and self._is_due():
             self._write()
+        if self._works and _seconds_since(self._neighbours_ns) >= NEIGHBOURS_S:
+            self._take_neighbours()
 
     def _is_due(self) -> bool:
         tried_s = _seconds_since(self._tried_ns)
@@ -109,7 +115,7 @@ class Desk:
         if share_id in self._works or self._is_leaving.is_set():
             return
         try:
-            share = RoundShare.claim(share_id)
+            share = RoundShare.take(share_id, self._id)
             if share is None:
                 return
             share.round.start(timezone.now())
@@ -117,6 +123,18 @@ class Desk:
         except AWAY as exc:
             # Nobody has it then, or its lease runs out: the next tick calls it again.
             log.warning("A share could not be taken: %s", exc)
+            close_old_connections()
+
+    def _take_neighbours(self) -> None:
+        """Takes other shares of the accounts at hand: nobody else may."""
+        self._neighbours_ns = now_ns()
+        accounts = {work.share.account_id for work in self._works.values()}
+        try:
+            waiting = RoundShare.objects.waiting(timezone.now()).filter(account__in=accounts)
+            for share_id in waiting.order_by("id").values_list("pk", flat=True):
+                self._claim(share_id)
+        except AWAY as exc:
+            log.warning("Waiting shares could not be looked for: %s", exc)
             close_old_connections()
 
     def _begin(self, share: RoundShare) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -18,40 +19,51 @@ AT_MOST_S = 3.0
 SHARES_KEPT = timedelta(days=2)
 
 
-def sweep(now: datetime, at_most_s: float = AT_MOST_S) -> int:
+def move_on(now: datetime) -> None:
+    """Brings the day from which age is counted up to `now`, by at most a day at a time.
+
+    A clock that is wrong for minutes costs a day or two, not the lot.
+    """
+    config = MonitoringConfig.load()
+    latest = (config.swept_at or now) + DAY
+    MonitoringConfig.objects.filter(pk=config.pk).update(swept_at=min(now, latest))
+
+
+def sweep(at_most_s: float = AT_MOST_S) -> int:
     """Deletes for at most `at_most_s`; the number of rows. Repeat while it is not zero."""
     until_ns = now_ns() + round(at_most_s * 1e9)
     config = MonitoringConfig.load()
-    raw_from = _move_horizon(config, now)
-    hourly_from = day_of(now) - max(config.hourly_days, config.raw_days) * DAY
-    hourly, daily = CheckRollup.objects.hourly(), CheckRollup.objects.daily()
-    old: list[QuerySet[Model]] = [hourly.filter(start__lt=hourly_from)]
-    if config.daily_days is not None:
-        days = max(config.daily_days, config.hourly_days, config.raw_days)
-        old.append(daily.filter(start__lt=day_of(now) - days * DAY))
-    ended = RoundShare.objects.exclude(status__in=RoundShare.open_states)
-    old.append(ended.filter(created_at__lt=now - SHARES_KEPT))
-    if raw_from is not None:
-        old.append(UptimeCheck.objects.filter(created_at__lt=raw_from))
-    deleted = sum(_delete(rows, until_ns) for rows in old)
+    if config.swept_at is None:
+        return 0
+    raw_from = _horizon(config, config.swept_at)
+    deleted = sum(_delete(rows, until_ns) for rows in _old(config, config.swept_at, raw_from))
     return deleted + (_delete_rounds(raw_from, until_ns) if raw_from is not None else 0)
 
 
-def _move_horizon(config: MonitoringConfig, now: datetime) -> datetime | None:
-    """What is before the horizon is counted and shown no more, so it may go in any order.
+def _old(
+    config: MonitoringConfig, now: datetime, raw_from: datetime | None
+) -> Iterator[QuerySet[Model]]:
+    hourly_days = max(config.hourly_days, config.raw_days)
+    yield CheckRollup.objects.hourly().filter(start__lt=day_of(now) - hourly_days * DAY)
+    if config.daily_days is not None:
+        days = max(config.daily_days, hourly_days)
+        yield CheckRollup.objects.daily().filter(start__lt=day_of(now) - days * DAY)
+    ended = RoundShare.objects.exclude(status__in=RoundShare.open_states)
+    yield ended.filter(created_at__lt=now - SHARES_KEPT)
+    if raw_from is not None:
+        yield UptimeCheck.objects.filter(created_at__lt=raw_from)
 
-    It moves by one day in each sweep: a clock that is wrong for minutes costs days, not the lot.
-    """
+
+def _horizon(config: MonitoringConfig, now: datetime) -> datetime | None:
+    """What is before the horizon is counted and shown no more, so it may go in any order."""
     known: datetime | None = config.raw_from
     wanted = day_of(now) - config.raw_days * DAY
-    oldest = UptimeCheck.objects.order_by("created_at").values_list("created_at", flat=True).first()
-    if oldest is None or oldest >= wanted or _is_unfolded(wanted):
+    if (known is not None and wanted <= known) or _is_unfolded(wanted):
         return known
-    moved: datetime = min(wanted, max(day_of(oldest) + DAY, known or day_of(oldest)))
-    if known is None or moved > known:
-        MonitoringConfig.objects.filter(pk=config.pk).update(raw_from=moved)
-        return moved
-    return known
+    if not UptimeCheck.objects.filter(created_at__lt=wanted).exists():
+        return known
+    MonitoringConfig.objects.filter(pk=config.pk).update(raw_from=wanted)
+    return wanted
 
 
 def _is_unfolded(before: datetime) -> bool:

@@ -38,9 +38,15 @@ def roll_up() -> None:
 
 @shared_task(name="monitoring.retain", ignore_result=True, expires=60)
 def retain() -> None:
+    retention.move_on(timezone.now())
+    delete_old()
+
+
+@shared_task(name="monitoring.delete_old", ignore_result=True, expires=60)
+def delete_old() -> None:
     """Deletes what is too old; calls itself again while there is more."""
-    if retention.sweep(timezone.now()):
-        send(retain)
+    if retention.sweep():
+        send(delete_old)
 
 
 @worker_shutting_down.connect

@@ -13,7 +13,7 @@ from alerts.models.channels import Channel
 from alerts.storms import Topic
 from arguslm.api.errors import Conflict
 from arguslm.api.ids import new_id
-from arguslm.api.leases import Leased
+from arguslm.api.leases import Leased, unheld
 from monitoring.models import Round
 
 
@@ -47,8 +47,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(seq__in=heads.annotate(head=Min("seq")).values("head"))
 
     def due(self, now: datetime) -> DeliveryQuerySet:
-        free = Q(lease_expires_at=None) | Q(lease_expires_at__lt=now)
-        return self.filter(free, next_attempt_at__lte=now)
+        return self.filter(unheld(now), next_attempt_at__lte=now)
 
     def cancel(self, reason: str) -> int:
         return self.open().update(status=Delivery.Status.CANCELLED, last_error=reason)

@@ -11,6 +11,16 @@ from django.utils import timezone
 
 LEASE = timedelta(seconds=6)
 HEARTBEAT_S = 2.0
+# No lease reaches this far ahead, however far the clocks of two machines are apart: the clock has
+# been put back since, and whoever still lives renews it within seconds.
+TOO_FAR = timedelta(minutes=1)
+
+
+def unheld(now: datetime) -> Q:
+    """Rows that nobody works on: never claimed, handed back, or of a worker that is gone."""
+    lease = "lease_expires_at"
+    ended = Q(**{f"{lease}__lt": now}) | Q(**{f"{lease}__gt": now + LEASE + TOO_FAR})
+    return Q(**{lease: None}) | ended
 
 
 class LeaseLost(Exception):
@@ -40,8 +50,7 @@ class Leased(models.Model):
     def claim(cls, pk: object, now: datetime | None = None) -> Self | None:
         """Takes the row if nobody holds it; None when somebody does or it has ended."""
         now = now or timezone.now()
-        free = Q(lease_expires_at=None) | Q(lease_expires_at__lt=now)
-        rows = cls._default_manager.filter(free, pk=pk, status__in=cls.open_states)
+        rows = cls._default_manager.filter(unheld(now), pk=pk, status__in=cls.open_states)
         row = rows.first()
         if row is None:
             return None

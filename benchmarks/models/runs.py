@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from arguslm.api.ids import new_id
-from arguslm.api.leases import Leased
+from arguslm.api.leases import Leased, unheld
 from benchmarks.engine import Arrivals, OpenLoop, Step, plan, timetable
 from benchmarks.models.settings import RunSettings
 from benchmarks.signals import run_finished
@@ -55,8 +55,7 @@ class BenchmarkRunQuerySet(models.QuerySet["BenchmarkRun"]):
         """Open runs that nobody works on: never started, handed back, or of a dead worker."""
         return self.filter(
             Q(status=BenchmarkRun.Status.PENDING, created_at__lt=now - START_GRACE)
-            | Q(status=BenchmarkRun.Status.RUNNING, lease_expires_at=None)
-            | Q(status=BenchmarkRun.Status.RUNNING, lease_expires_at__lt=now)
+            | Q(status=BenchmarkRun.Status.RUNNING) & unheld(now)
         ).order_by("created_at", "id")
 
 

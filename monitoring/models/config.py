@@ -103,6 +103,8 @@ class MonitoringConfig(Scheduled):
     daily_days = _days(91, "Daily figures; empty: for ever.", null=True, blank=True)
     # Older single checks are deleted or about to be: nothing shows or counts them any more.
     raw_from = models.DateTimeField(null=True, editable=False)
+    # What is old is counted from here, not from the clock: see `monitoring.retention`.
+    swept_at = models.DateTimeField(null=True, editable=False)
     last_run_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

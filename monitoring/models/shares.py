@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import ClassVar, Self
+from uuid import UUID
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
+from django.utils import timezone
 
 from arguslm.api.ids import new_id
-from arguslm.api.leases import Leased
+from arguslm.api.leases import Leased, unheld
 from monitoring.models.rounds import Round
 from monitoring.schedule import is_nudge_due
 from providers.models import ProviderAccount
@@ -24,9 +26,8 @@ class RoundShareQuerySet(models.QuerySet["RoundShare"]):
         )
 
     def waiting(self, now: datetime) -> Self:
-        """Nobody works on them: never started, handed back, or the lease has run out."""
-        free = Q(lease_expires_at=None) | Q(lease_expires_at__lt=now)
-        return self.open().filter(free)
+        """Nobody works on them."""
+        return self.open().filter(unheld(now))
 
 
 class RoundShare(Leased):
@@ -48,6 +49,9 @@ class RoundShare(Leased):
     left_out = models.JSONField(
         default=list, editable=False, help_text="LLMs that an earlier round was still probing."
     )
+    desk = models.UUIDField(
+        null=True, editable=False, help_text="The process that works on it, or did last."
+    )
     nudged_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -68,6 +72,27 @@ class RoundShare(Leased):
 
     def __str__(self) -> str:
         return f"{self.account} in {self.round}"
+
+    @classmethod
+    def take(cls, pk: UUID, desk: UUID) -> RoundShare | None:
+        """Claims the share for a process; None when somebody has it, or another of its account.
+
+        The limits of an account are kept by the process that asks: there is only one at a time.
+        """
+        now = timezone.now()
+        with transaction.atomic():
+            wanted = cls.objects.filter(pk=pk).values_list("account", flat=True)
+            # The door: two processes must not take two shares of one account at once.
+            doors = ProviderAccount.objects.filter(pk__in=wanted)
+            if doors.select_for_update(no_key=True).first() is None:
+                return None
+            of_account = cls.objects.open().filter(account__in=wanted).exclude(pk=pk)
+            if of_account.exclude(unheld(now)).exclude(desk=desk).exists():
+                return None
+            share = cls.claim(pk, now)
+            if share is not None:
+                share.own(desk=desk)
+            return share
 
     def wants_nudge(self, now: datetime) -> bool:
         return is_nudge_due(self.nudged_at, self.lease_expires_at or self.created_at, now)

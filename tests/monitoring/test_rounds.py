@@ -277,6 +277,14 @@ def test_a_share_with_an_expired_lease_is_called_and_one_with_a_live_lease_is_no
     assert shares.call_out(NOW) == [lost.pk]
 
 
+def test_a_lease_of_a_clock_that_was_put_back_holds_nobody_up() -> None:
+    share = make_share(
+        status="running", lease_expires_at=NOW + timedelta(hours=1), nudged_at=NOW + MINUTE * 60
+    )
+    assert shares.call_out(NOW) == [share.pk]
+    assert RoundShare.claim(share.pk, NOW) is not None
+
+
 def test_no_network_anywhere_marks_the_round_and_blames_no_provider() -> None:
     share = make_share(status=RoundShare.Status.COMPLETED)
     for port in range(3):

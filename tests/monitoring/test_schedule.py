@@ -29,6 +29,10 @@ def test_a_slot_set_by_a_clock_that_was_put_back_is_due_now() -> None:
     assert due_slot(NOON + 60 * MINUTE, 15 * MINUTE, NOON) == NOON
 
 
+def test_a_clock_put_back_by_less_than_an_interval_is_noticed_too() -> None:
+    assert due_slot(NOON + 17 * MINUTE, 15 * MINUTE, NOON) == NOON
+
+
 def test_a_tick_of_a_slow_clock_does_not_mistake_the_next_slot_for_a_wrong_one() -> None:
     assert due_slot(NOON + MINUTE + 30 * SECOND, MINUTE, NOON) is None
 
@@ -63,3 +67,8 @@ def test_calls_grow_rarer_but_never_rarer_than_every_fifteen_seconds() -> None:
     called = NOON + 600 * SECOND
     assert not is_nudge_due(called, NOON, called + 14 * SECOND)
     assert is_nudge_due(called, NOON, called + 15 * SECOND)
+
+
+def test_a_call_that_lies_ahead_was_made_by_a_clock_that_was_put_back() -> None:
+    assert is_nudge_due(NOON + 60 * MINUTE, NOON, NOON + SECOND)
+    assert is_nudge_due(NOON, NOON + 60 * MINUTE, NOON + SECOND)

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from unittest.mock import ANY
+from uuid import uuid4
 
 import pytest
 from django.db import OperationalError
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from models_app.models import LLM
@@ -208,6 +210,46 @@ def test_a_share_in_the_hands_of_a_live_worker_is_left_to_it(make_simulated: Acc
     assert RoundShare.claim(opened.shares.get().pk) is not None
     work_off(opened)
     assert not UptimeCheck.objects.exists()
+
+
+def open_two_rounds(account: ProviderAccount) -> list[RoundShare]:
+    """A scheduled round and one by hand: two shares of one account at the same time."""
+    open_round()
+    rounds.open_due(timezone.now())
+    return list(account_shares(account))
+
+
+def account_shares(account: ProviderAccount) -> QuerySet[RoundShare]:
+    return RoundShare.objects.filter(account=account).order_by("created_at")
+
+
+def test_shares_of_one_account_are_in_the_hands_of_one_process(
+    make_simulated: AccountMaker,
+) -> None:
+    first, second = open_two_rounds(make_simulated(QUICK))
+    ours, other = uuid4(), uuid4()
+    assert RoundShare.take(first.pk, ours) is not None
+    assert RoundShare.take(second.pk, other) is None
+    assert RoundShare.take(second.pk, ours) is not None
+
+
+def test_shares_of_an_account_whose_process_is_gone_are_free(make_simulated: AccountMaker) -> None:
+    first, second = open_two_rounds(make_simulated(QUICK))
+    assert RoundShare.take(first.pk, uuid4()) is not None
+    RoundShare.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    assert RoundShare.take(second.pk, uuid4()) is not None
+
+
+def test_whoever_has_an_account_takes_its_other_shares_and_keeps_its_limit(
+    make_simulated: AccountMaker, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "NEIGHBOURS_S", 0.05)
+    names = [f"sim:ttft=200,gap=1,tokens=5,seed={seed}" for seed in (32, 33)]
+    first, second = open_two_rounds(make_simulated(*names, concurrency_limit=1))
+    shares.work_on(first.pk)
+    second.refresh_from_db()
+    assert (second.status, UptimeCheck.objects.count()) == ("completed", 4)
+    assert most_at_once([record for record in simulator.log if record.model in names]) == 1
 
 
 def test_after_a_kill_only_the_missing_models_are_probed(
