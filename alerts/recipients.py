@@ -10,6 +10,7 @@ from uuid import UUID
 
 from alerts.models import AlertRule, Channel, Delivery, Silence
 from alerts.silencing import Mute
+from alerts.states import NOTICES_KEY
 
 WAS_TOLD = (Delivery.Status.PENDING, Delivery.Status.SENDING, Delivery.Status.DELIVERED)
 
@@ -25,7 +26,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """The usable channels, and those of each rule."""
+    """The usable channels, and those of each rule; notices go where every rule is heard."""
 
     by_id: dict[UUID, Recipient]
     by_rule: dict[UUID, tuple[UUID, ...]]
@@ -36,7 +37,8 @@ def recipients() -> Recipients:
     rules = list(AlertRule.objects.select_related("own_channel"))
     return Recipients(
         {c.pk: Recipient(c.pk, c.name, c.kind) for c in channels},
-        {rule.pk: tuple(c.pk for c in channels if hears(c, rule)) for rule in rules},
+        {rule.pk: tuple(c.pk for c in channels if hears(c, rule)) for rule in rules}
+        | {NOTICES_KEY: tuple(c.pk for c in channels if c.all_rules)},
     )
 
 

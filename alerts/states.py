@@ -10,6 +10,8 @@ from uuid import UUID
 from providers.errors import ErrorClass
 
 FLAPPING_FROM = 3
+# Stands where a rule's id would: notices about the monitoring itself have no rule.
+NOTICES_KEY = UUID("00000000-0000-7000-8000-000000000003")
 
 
 class EventKind(StrEnum):
@@ -41,6 +43,7 @@ class ResolveReason(StrEnum):
     BASELINE_CHANGED = "baseline_changed"
     CHANNEL_RESTORED = "channel_restored"
     CHANNEL_DELETED = "channel_deleted"
+    SETTLED = "settled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from alerts import messages
 from alerts.facts import LLMFact, Standing
-from alerts.states import Event, EventKind
+from alerts.states import NOTICES_KEY, Event, EventKind
 from monitoring.status import CheckStatus
 from providers.errors import ErrorClass
 
@@ -28,6 +28,7 @@ class Topic(StrEnum):
     SLOW = "slow"
     RECOVERED = "recovered"
     REMINDER = "reminder"
+    NOTICE = "notice"
     TEST = "test"
 
 
@@ -36,6 +37,7 @@ PHRASES: dict[Topic, str] = {
     Topic.SLOW: "are slow",
     Topic.RECOVERED: "are back",
     Topic.REMINDER: "still have an open alert",
+    Topic.NOTICE: "are answered by another model than before",
 }
 
 
@@ -111,6 +113,8 @@ def topic_of(event: Event) -> Topic:
         return Topic.REMINDER
     if not event.is_open:
         return Topic.RECOVERED
+    if event.rule_id == NOTICES_KEY:
+        return Topic.NOTICE
     return Topic.SLOW if event.scope.startswith(("perf:", "bench:")) else Topic.DOWN
 
 

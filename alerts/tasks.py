@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from alerts import delivery, heartbeat, orphans, pace, regressions, reminders
+from alerts import delivery, heartbeat, notices, orphans, pace, regressions, reminders
 from alerts.evaluation import evaluate_waiting
 from alerts.models import AlertSettings
 from arguslm.api.work import send
@@ -31,6 +31,7 @@ def chores() -> None:
     """What may wait a few seconds: left-over alerts, reminders, baselines of performance rules."""
     orphans.withdraw()
     reminders.tell_again()
+    notices.notice()
     regressions.withdraw_orphans()
     pace.learn()
 

@@ -21,6 +21,7 @@ HEADINGS: dict[Topic, str] = {
     Topic.SLOW: "Slow",
     Topic.RECOVERED: "Recovered",
     Topic.REMINDER: "Still open",
+    Topic.NOTICE: "Notice",
     Topic.TEST: "Test",
 }
 

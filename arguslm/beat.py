@@ -23,7 +23,8 @@ class SteadyScheduler(PersistentScheduler):
 
     def _was_put_back(self) -> bool:
         latest = self.app.now() + PUT_BACK
-        return any(entry.last_run_at > latest for entry in self.schedule.values())
+        ticks = (entry.last_run_at for entry in self.schedule.values())
+        return any(last is not None and last > latest for last in ticks)
 
     def _start_anew(self) -> None:
         now = self.app.now()

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from arguslm.api.leases import HEARTBEAT_S
 from models_app.models import LLM
-from monitoring import rounds, writer
+from monitoring import budget, rounds, writer
 from monitoring.models import RoundShare
 from monitoring.probing import Probed
 from monitoring.works import Work, begin
@@ -182,13 +182,16 @@ class Desk:
             self._works.pop(work.share.pk, None)
 
     def _look_around(self) -> None:
-        """LLMs deleted or switched off meanwhile are not asked any more."""
-        accounts = {work.share.account_id for work in self._works.values()}
-        monitored = LLM.objects.monitored().filter(account__in=accounts).order_by()
-        wanted = frozenset(monitored.values_list("pk", flat=True))
+        """LLMs deleted or switched off meanwhile are not asked any more; none when money is out."""
+        wanted = frozenset() if budget.is_spent(timezone.now()) else self._monitored()
         for work in self._works.values():
             work.still_wanted(wanted)
         self._looked_ns = now_ns()
+
+    def _monitored(self) -> frozenset[UUID]:
+        accounts = {work.share.account_id for work in self._works.values()}
+        monitored = LLM.objects.monitored().filter(account__in=accounts).order_by()
+        return frozenset(monitored.values_list("pk", flat=True))
 
     def _give_up(self) -> None:
         for work in self._works.values():

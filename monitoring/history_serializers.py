@@ -141,6 +141,10 @@ class TimeseriesQuery(serializers.Serializer[Any]):
 class ReportedModelOutput(serializers.ModelSerializer[ReportedModel]):
     model_id = serializers.UUIDField(source="llm_id")
     model_name = serializers.CharField(source="llm.name")
+    changed_at = serializers.DateTimeField(
+        allow_null=True, help_text="The last time that it came unexpectedly."
+    )
+    replaced = serializers.CharField(help_text="What it came in place of then.")
 
     class Meta:
         model = ReportedModel
@@ -152,6 +156,8 @@ class ReportedModelOutput(serializers.ModelSerializer[ReportedModel]):
             "is_current",
             "first_seen_at",
             "current_since",
+            "changed_at",
+            "replaced",
         ]
 
 

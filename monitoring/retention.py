@@ -57,7 +57,7 @@ def _old(
 def _horizon(config: MonitoringConfig, now: datetime) -> datetime | None:
     """What is before the horizon is counted and shown no more, so it may go in any order."""
     known: datetime | None = config.raw_from
-    wanted = day_of(now) - config.raw_days * DAY
+    wanted: datetime = day_of(now) - config.raw_days * DAY
     if (known is not None and wanted <= known) or _is_unfolded(wanted):
         return known
     if not UptimeCheck.objects.filter(created_at__lt=wanted).exists():

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count
-from django.utils import timezone
 
 from models_app.models import LLM
 from monitoring import budget, overlaps
@@ -55,9 +54,15 @@ def _open_slot(schedule: Scheduled, config: MonitoringConfig, now: datetime) -> 
         return None
     interval_minutes = schedule.interval_minutes if isinstance(schedule, Cadence) else None
     with transaction.atomic():
+        _hold_the_door(config)
         if not schedule.claim_slot(slot) or _had_its_round(slot, interval_minutes):
             return None
-        return _open(config, Round.Trigger.SCHEDULE, slot, interval_minutes)
+        return _open(config, Round.Trigger.SCHEDULE, slot, now, interval_minutes)
+
+
+def _hold_the_door(config: MonitoringConfig) -> MonitoringConfig:
+    """The row is the door to all rounds: whoever opens one holds it, so no two share a budget."""
+    return MonitoringConfig.objects.select_for_update().get(pk=config.pk)
 
 
 def _had_its_round(slot: datetime, interval_minutes: int | None) -> bool:
@@ -72,12 +77,11 @@ def open_manual(now: datetime) -> tuple[Round, bool]:
     """
     config = MonitoringConfig.load()
     with transaction.atomic():
-        # The row is the door to all rounds: whoever opens one holds it.
-        config = MonitoringConfig.objects.select_for_update().get(pk=config.pk)
+        config = _hold_the_door(config)
         running = Round.objects.open().filter(trigger=Round.Trigger.MANUAL).first()
         if running is not None:
             return running, False
-        opened = _open(config, Round.Trigger.MANUAL, now)
+        opened = _open(config, Round.Trigger.MANUAL, now, now)
     if opened is None:
         raise BudgetExhausted
     if not opened.planned:
@@ -98,6 +102,7 @@ def _open(
     config: MonitoringConfig,
     trigger: Round.Trigger,
     due_at: datetime,
+    now: datetime,
     interval_minutes: int | None = None,
 ) -> Round | None:
     opened = Round(
@@ -115,7 +120,7 @@ def _open(
         busy = overlaps.busy_llms(sizes, interval_minutes)
     else:
         busy = {}
-    if not budget.allows(config, opened, timezone.now()):
+    if not budget.allows(config, opened, now):
         return None
     left = {pk: size - len(busy.get(pk, ())) for pk, size in sizes.items()}
     opened.planned = sum(left.values())

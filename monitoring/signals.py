@@ -9,12 +9,3 @@ round_recorded = Signal()
 # Checks are stored, often before their round has ended. Sent after commit with `checks`, a list of
 # rows of any number of rounds; the same caveat holds. A receiver must be quick: others wait.
 checks_recorded = Signal()
-
-# A provider answers with another model than before. Sent after commit with `llm`, `before` and
-# `after`, both `ReportedModel` rows.
-model_changed = Signal()
-
-# The monthly cap has paused the probing, or it goes on. Sent after commit with `config` and
-# `spent_usd`, what this month's probes have cost so far.
-budget_paused = Signal()
-budget_resumed = Signal()

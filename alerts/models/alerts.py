@@ -16,6 +16,12 @@ from monitoring.models import Round
 
 LONGEST_REMINDER_MINUTES = 30 * 24 * 60
 NOTICE_TYPE = "channel_disabled"
+# Alerts without a rule.
+NOTICES = {
+    NOTICE_TYPE: "Channel disabled",
+    "budget_paused": "Budget paused",
+    "model_changed": "Model changed",
+}
 
 
 class AlertRule(models.Model):
@@ -90,8 +96,8 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         return self.filter(in_app=True, acknowledged=False)
 
     def judged(self) -> AlertQuerySet:
-        """Without the notices about channels, which no rule decides on."""
-        return self.exclude(rule_type=NOTICE_TYPE)
+        """Without the notices, which no rule decides on."""
+        return self.exclude(rule_type__in=NOTICES)
 
     def of_rounds(self) -> AlertQuerySet:
         """Those that a monitoring round decides on; regressions wait for the next benchmark."""
@@ -147,7 +153,7 @@ class Alert(models.Model):
     their deletion. A notice that a channel was switched off is an alert without a rule.
     """
 
-    TYPES: ClassVar = [*AlertRule.Type.choices, (NOTICE_TYPE, "Channel disabled")]
+    TYPES: ClassVar = [*AlertRule.Type.choices, *NOTICES.items()]
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     rule = models.ForeignKey(AlertRule, models.SET_NULL, null=True, related_name="alerts")

@@ -19,6 +19,9 @@ class ReportedModel(models.Model):
     is_current = models.BooleanField(default=True)
     first_seen_at = models.DateTimeField()
     current_since = models.DateTimeField()
+    # The last time that it came unexpectedly, and what it came in place of.
+    changed_at = models.DateTimeField(null=True)
+    replaced = models.CharField(max_length=511, blank=True)
 
     class Meta:
         ordering = ["-current_since", "-id"]
@@ -30,13 +33,29 @@ class ReportedModel(models.Model):
                 fields=["llm"], name="reported_model_one_is_current", condition=Q(is_current=True)
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["changed_at"],
+                name="reported_model_changed",
+                condition=Q(changed_at__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.model_reported} {self.fingerprint}".strip()
 
     def replace(self, current: ReportedModel | None, now: datetime) -> None:
-        """Makes this one the current one, in place of `current`."""
-        if current is not None:
-            ReportedModel.objects.filter(pk=current.pk).update(is_current=False)
+        """Makes this one the current one, in place of `current`.
+
+        A fingerprint may come and go between several machines of a provider: only one that was
+        never seen before is a change. Another model name always is.
+        """
+        is_change = current is not None and (
+            self._state.adding or current.model_reported != self.model_reported
+        )
+        others = ReportedModel.objects.filter(llm=self.llm_id, is_current=True)
+        others.exclude(pk=self.pk).update(is_current=False)
         self.is_current, self.current_since = True, now
+        if is_change:
+            self.changed_at, self.replaced = now, str(current)
         self.save()

@@ -1,21 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from pytest_django import DjangoCaptureOnCommitCallbacks
 from rest_framework.test import APIClient
 
 from models_app.models import LLM
-from monitoring import costs, rounds
+from monitoring import costs, desk, rounds, shares
 from monitoring.models import MonitoringConfig, Round
 from monitoring.rollups import roll_up_waiting
-from monitoring.signals import budget_paused, budget_resumed
 from tests.make import make_check, make_llm
+from tests.monitoring.conftest import AccountMaker
 from tests.monitoring.history import make_past_round
 
 pytestmark = pytest.mark.django_db
@@ -25,23 +23,6 @@ PRICES = {"input_price_per_1m": 10, "output_price_per_1m": 1000}
 
 def make_priced(**fields: Any) -> LLM:
     return make_llm(enabled_for_monitoring=True, metadata=PRICES, **fields)
-
-
-@pytest.fixture
-def told() -> Iterator[list[str]]:
-    heard: list[str] = []
-
-    def paused(spent_usd: Decimal, **kwargs: Any) -> None:
-        heard.append(f"paused at {spent_usd:.2f}")
-
-    def resumed(**kwargs: Any) -> None:
-        heard.append("resumed")
-
-    budget_paused.connect(paused)
-    budget_resumed.connect(resumed)
-    yield heard
-    budget_paused.disconnect(paused)
-    budget_resumed.disconnect(resumed)
 
 
 def test_an_estimate_is_made_before_anything_was_asked(api: APIClient) -> None:
@@ -100,17 +81,15 @@ def cap(usd: str) -> None:
     MonitoringConfig.objects.update(monthly_cap_usd=usd, next_due_at=None)
 
 
-def test_no_round_opens_that_could_break_the_cap(
-    told: list[str], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> None:
+def test_no_round_opens_that_could_break_the_cap(db: None) -> None:
     make_priced()
     cap("0.02")
-    with django_capture_on_commit_callbacks(execute=True):
-        assert rounds.open_due(timezone.now()) == []
-        MonitoringConfig.objects.update(next_due_at=None)
-        assert rounds.open_due(timezone.now()) == []
-    assert told == ["paused at 0.00"]
-    assert MonitoringConfig.load().budget_paused
+    assert rounds.open_due(timezone.now()) == []
+    paused_at = MonitoringConfig.load().budget_paused_at
+    assert paused_at is not None
+    MonitoringConfig.objects.update(next_due_at=None)
+    assert rounds.open_due(timezone.now()) == []
+    assert MonitoringConfig.load().budget_paused_at == paused_at
     assert not Round.objects.exists()
 
 
@@ -120,17 +99,56 @@ def test_a_round_that_fits_under_the_cap_opens(db: None) -> None:
     assert len(rounds.open_due(timezone.now())) == 1
 
 
-def test_probing_goes_on_when_the_cap_is_raised(
-    told: list[str], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> None:
+def test_probing_goes_on_when_the_cap_is_raised(db: None) -> None:
     make_priced()
     cap("0.02")
-    with django_capture_on_commit_callbacks(execute=True):
-        rounds.open_due(timezone.now())
-        MonitoringConfig.load().change(timezone.now(), monthly_cap_usd=Decimal(5))
-        assert len(rounds.open_due(timezone.now())) == 1
-    assert told == ["paused at 0.00", "resumed"]
+    rounds.open_due(timezone.now())
+    MonitoringConfig.load().change(timezone.now(), monthly_cap_usd=Decimal(5))
+    assert len(rounds.open_due(timezone.now())) == 1
     assert not MonitoringConfig.load().budget_paused
+
+
+def test_what_an_open_round_has_still_to_ask_counts_and_what_it_has_asked_counts_once(
+    db: None,
+) -> None:
+    llms = [make_priced() for _ in range(3)]
+    cap("0.20")
+    rounds.open_manual(timezone.now())
+    opened = Round.objects.get()
+    cap("0.17")
+    assert rounds.open_due(timezone.now()) == []
+    for llm in llms:
+        make_check(llm, opened, estimated_cost=Decimal("0.025"))
+    cap("0.17")
+    assert len(rounds.open_due(timezone.now())) == 1
+
+
+def test_a_new_month_has_money_again(db: None) -> None:
+    end = datetime(2026, 5, 31, 23, 59, tzinfo=UTC)
+    make_past_round([make_priced()], end, status="up", estimated_cost=Decimal("0.99"))
+    cap("1")
+    assert rounds.open_due(end) == []
+    assert MonitoringConfig.load().budget_paused
+    assert len(rounds.open_due(end + timedelta(minutes=15))) == 1
+    assert not MonitoringConfig.load().budget_paused
+
+
+def test_a_round_that_turns_out_dearer_asks_nobody_else_once_the_cap_is_reached(
+    make_simulated: AccountMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOOK_AROUND_S", "HEARTBEAT_S", "FLUSH_S"):
+        monkeypatch.setattr(desk, name, 0.02)
+    names = [f"sim:ttft=100,gap=1,tokens=30,seed={seed}" for seed in range(6)]
+    account = make_simulated(*names, concurrency_limit=1)
+    account.llms.update(metadata={"input_price_per_1m": 0, "output_price_per_1m": 10_000})
+    monkeypatch.setattr(costs, "_listed", lambda *asked: Decimal(0))
+    cap("0.5")
+    opened, _ = rounds.open_manual(timezone.now())
+    shares.work_on(*opened.shares.values_list("pk", flat=True))
+    opened.refresh_from_db()
+    assert (opened.status, opened.checks.count() < len(names)) == ("completed", True)
+    assert costs.spent_this_month(timezone.now()) >= Decimal("0.5")
+    assert MonitoringConfig.load().budget_paused
 
 
 def test_a_run_by_hand_is_refused_as_well(api: APIClient) -> None:

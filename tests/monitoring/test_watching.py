@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from models_app.models import LLM
 from monitoring import rounds, shares
 from monitoring.canaries import with_canary
 from monitoring.identities import note
 from monitoring.models import MonitoringConfig, ReportedModel, UptimeCheck
-from monitoring.signals import checks_recorded, model_changed
+from monitoring.signals import checks_recorded
 from providers.errors import ErrorClass
 from providers.measurement import Outcome, wall_clock
 from tests.make import make_llm
@@ -31,18 +30,6 @@ def checked() -> UptimeCheck:
 
 def make_answer(text: str = "", model: str | None = None, fingerprint: str = "") -> Outcome:
     return Outcome(wall_clock(), text=text, model_reported=model, fingerprint=fingerprint or None)
-
-
-@pytest.fixture
-def changes() -> Iterator[list[tuple[str, str]]]:
-    heard: list[tuple[str, str]] = []
-
-    def listen(before: ReportedModel, after: ReportedModel, **kwargs: Any) -> None:
-        heard.append((str(before), str(after)))
-
-    model_changed.connect(listen)
-    yield heard
-    model_changed.disconnect(listen)
 
 
 @pytest.mark.parametrize("limit", ["ttft_limit_ms", "latency_limit_ms"])
@@ -88,28 +75,36 @@ def test_case_and_white_space_do_not_matter(text: str, expected: str | None, is_
     assert failure is None or failure.error_class is ErrorClass.ASSERTION
 
 
-def test_another_model_name_is_a_change_each_time(
-    changes: list[tuple[str, str]],
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
-) -> None:
-    llm, current = make_llm(), dict[Any, ReportedModel]()
-    with django_capture_on_commit_callbacks(execute=True):
-        for name in ("m-1", "m-1", "m-2", "m-1"):
-            note(llm, make_answer(model=name), current)
-    assert changes == [("m-1", "m-2"), ("m-2", "m-1")]
+def changes(llm: LLM, *answers: Outcome) -> list[str]:
+    """What came unexpectedly with each answer, and in place of what."""
+    current: dict[Any, ReportedModel] = {}
+    found = []
+    for answer in answers:
+        note(llm, answer, current)
+        row = llm.reported_models.get(is_current=True)
+        found += [f"{row.replaced} > {row}"] if row.changed_at == answer.started_at else []
+    return found
+
+
+def test_another_model_name_is_a_change_each_time() -> None:
+    llm = make_llm()
+    answers = [make_answer(model=name) for name in ("m-1", "m-1", "m-2", "m-1")]
+    assert changes(llm, *answers) == ["m-1 > m-2", "m-2 > m-1"]
     assert llm.reported_models.get(is_current=True).model_reported == "m-1"
     assert llm.reported_models.count() == 2
 
 
-def test_a_fingerprint_that_comes_back_is_no_change(
-    changes: list[tuple[str, str]],
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
-) -> None:
-    llm, current = make_llm(), dict[Any, ReportedModel]()
-    with django_capture_on_commit_callbacks(execute=True):
-        for fingerprint in ("a", "b", "a", "b", "a"):
-            note(llm, make_answer(model="m", fingerprint=fingerprint), current)
-    assert changes == [("m a", "m b")]
+def test_a_fingerprint_that_comes_back_is_no_change() -> None:
+    answers = [make_answer(model="m", fingerprint=fingerprint) for fingerprint in "ababa"]
+    assert changes(make_llm(), *answers) == ["m a > m b"]
+
+
+def test_a_process_that_knows_an_older_name_breaks_nothing() -> None:
+    llm, stale = make_llm(), dict[Any, ReportedModel]()
+    note(llm, make_answer(model="m-1"), stale)
+    note(llm, make_answer(model="m-2"), dict(stale))
+    note(llm, make_answer(model="m-3"), stale)
+    assert llm.reported_models.get(is_current=True).model_reported == "m-3"
 
 
 def test_a_round_remembers_what_the_provider_answers_with(make_simulated: AccountMaker) -> None:
