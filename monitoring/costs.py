@@ -16,7 +16,7 @@ from models_app.packs import pack_of
 from models_app.prices import cost_of
 from models_app.prompts import PROMPT_PACKS, PromptPack
 from monitoring.models import CheckRollup, MonitoringConfig, Spending
-from monitoring.tails import not_rolled_up
+from monitoring.tails import Tail, steadily
 from providers.models import ProviderAccount
 from providers.tokens import estimate_tokens
 
@@ -61,9 +61,13 @@ def month_of(now: datetime) -> datetime:
 def spent_this_month(now: datetime) -> Decimal:
     """USD of all probes of the calendar month (UTC) whose price is known."""
     month = month_of(now)
-    booked = Spending.objects.filter(month=month.date()).values_list("usd", flat=True).first()
-    recent = not_rolled_up().filter(created_at__gte=month).aggregate(usd=Sum("estimated_cost"))
-    return (booked or ZERO) + (recent["usd"] or ZERO)
+
+    def read(tail: Tail) -> Decimal:
+        booked = Spending.objects.filter(month=month.date()).values_list("usd", flat=True).first()
+        recent = tail.checks().filter(created_at__gte=month).aggregate(usd=Sum("estimated_cost"))
+        return (booked or ZERO) + (recent["usd"] or ZERO)
+
+    return steadily(read)
 
 
 def probe_costs(

@@ -1,7 +1,7 @@
 """How many checks match, and where a deep page begins, without walking over all of them.
 
-The rollups know the number of checks by LLM, status and hour; only the hours that a filter cuts in
-two and the checks not folded yet are counted one by one.
+The rollups know the number of checks by LLM, status and hour, the totals that of all LLMs together;
+only the hours that a filter cuts in two and the checks not folded yet are counted one by one.
 """
 
 from __future__ import annotations
@@ -9,21 +9,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 
 from models_app.models import LLM
+from monitoring import totals
 from monitoring.hours import DAY, HOUR, day_of, hour_of, next_whole
-from monitoring.models import CheckRollup, UptimeCheck, UptimeCheckQuerySet
-from monitoring.models.rollups import CheckRollupQuerySet
-from monitoring.tails import not_rolled_up
+from monitoring.models import CheckRollup, CheckTotal, UptimeCheck, UptimeCheckQuerySet
+from monitoring.tails import Tail, steadily
 
 # Nearer pages are read from the start of the index.
 DEEP = 1000
+# More models than these are not named one by one.
+NAMED = 500
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 FAR = datetime.fromisoformat("9998-01-01T00:00:00+00:00")
+
+
+# Rows with the counts of an hour or day each, to be added (1) or taken away (-1).
+Counts = list[tuple[QuerySet[Any], int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +64,29 @@ class Matching:
         """The rows of the page, newest first, and the number of all that match."""
         if self._is_short:
             total = self._raw().count()
-            return self.rows()[offset : offset + limit], total
-        folded = self._spans()
-        total = sum(span.checks for span in folded) + self._tail().count()
+            return self._from(self.rows(), limit, offset), total
+        return steadily(lambda tail: self._page(tail, limit, offset))
+
+    def _page(self, tail: Tail, limit: int, offset: int) -> tuple[UptimeCheckQuerySet, int]:
+        counts, recent = self._counts(), self._recent(tail)
+        folded = list(self._spans(counts))
+        total = sum(span.checks for span in folded) + recent.count()
         if offset >= total:
             return self.rows().none(), total
         if offset < DEEP:
-            return self.rows()[offset : offset + limit], total
-        end, left = self._place(folded, offset)
-        return self.rows().filter(created_at__lt=end)[left : left + limit], total
+            return self._from(self.rows(), limit, offset), total
+        end, left = self._place(counts, folded, recent, offset)
+        return self._from(self.rows().filter(created_at__lt=end), limit, left), total
+
+    def _from(self, rows: UptimeCheckQuerySet, limit: int, offset: int) -> UptimeCheckQuerySet:
+        """Passes over rows within the index: only those of the page are read whole."""
+        if offset < DEEP or self.enabled_only:
+            return rows[offset : offset + limit]
+        first = rows.values_list("created_at", "id")[offset : offset + 1].first()
+        if first is None:
+            return rows.none()
+        at, pk = first
+        return rows.filter(created_at__lte=at).exclude(created_at=at, id__gt=pk)[:limit]
 
     @property
     def _first_hour(self) -> datetime:
@@ -80,35 +101,50 @@ class Matching:
         """Not one whole hour."""
         return self._first_hour >= self._last_hour
 
-    def _spans(self) -> list[Span]:
+    def _counts(self) -> Counts:
+        rollups = CheckRollup.objects.all()
+        if self.llm_id is not None:
+            rollups = rollups.filter(llm=self.llm_id)
+        elif totals.are_true():
+            return self._of_totals()
+        if self.enabled_only:
+            rollups = rollups.filter(llm__enabled_for_monitoring=True)
+        return [(rollups, 1)]
+
+    def _of_totals(self) -> Counts:
+        everything: Counts = [(CheckTotal.objects.all(), 1)]
+        if not self.enabled_only:
+            return everything
+        rollups = CheckRollup.objects.all()
+        for is_enabled, counts in ((False, everything), (True, [])):
+            some = LLM.objects.filter(enabled_for_monitoring=is_enabled).order_by()
+            ids = list(some.values_list("pk", flat=True)[: NAMED + 1])
+            if len(ids) <= NAMED:
+                return [*counts, (rollups.filter(llm__in=ids), 1 if is_enabled else -1)]
+        return [(rollups.filter(llm__enabled_for_monitoring=True), 1)]
+
+    def _spans(self, counts: Counts) -> Iterator[Span]:
         """Everything but the tail, by days and hours; what begins or ends within an hour too."""
         first_day, last_day = next_whole(self._first_hour, DAY), day_of(self._last_hour)
-        edges = ((self.start, self._first_hour), (self._last_hour, self.end))
-        cut = [self._counted(start, end) for start, end in edges if start < end]
-        return [*self._folded(self._first_hour, self._last_hour, first_day, last_day), *cut]
-
-    def _folded(
-        self, first_hour: datetime, last_hour: datetime, first_day: datetime, last_day: datetime
-    ) -> Iterator[Span]:
         if first_day > last_day:
-            yield from self._sums(CheckRollup.objects.hourly(), first_hour, last_hour, HOUR)
-            return
-        yield from self._sums(CheckRollup.objects.daily(), first_day, last_day, DAY)
-        for start, end in ((first_hour, first_day), (last_day, last_hour)):
+            yield from self._sums(counts, "h", self._first_hour, self._last_hour)
+        else:
+            yield from self._sums(counts, "d", first_day, last_day)
+            yield from self._sums(counts, "h", self._first_hour, first_day)
+            yield from self._sums(counts, "h", last_day, self._last_hour)
+        for start, end in ((self.start, self._first_hour), (self._last_hour, self.end)):
             if start < end:
-                yield from self._sums(CheckRollup.objects.hourly(), start, end, HOUR)
+                yield self._counted(start, end)
 
-    def _sums(
-        self, rollups: CheckRollupQuerySet, start: datetime, end: datetime, length: timedelta
-    ) -> Iterator[Span]:
-        rows = rollups.between(start if start > EPOCH else None, end if end < FAR else None)
-        if self.llm_id is not None:
-            rows = rows.filter(llm=self.llm_id)
-        if self.enabled_only:
-            rows = rows.filter(llm__enabled_for_monitoring=True)
+    def _sums(self, counts: Counts, span: str, start: datetime, end: datetime) -> Iterator[Span]:
+        if start >= end:
+            return
+        length = HOUR if span == "h" else DAY
         column = F(self.status) if self.status else F("up") + F("degraded") + F("down")
-        for begin, checks in rows.order_by().values_list("start").annotate(n=Sum(column)):
-            yield Span(begin, begin + length, checks)
+        for rows, sign in counts:
+            found = rows.filter(span=span, start__gte=start, start__lt=end).order_by()
+            for begin, checks in found.values_list("start").annotate(n=Sum(column)):
+                yield Span(begin, begin + length, sign * checks)
 
     def _counted(self, start: datetime, end: datetime) -> Span:
         return Span(start, end, replace(self, start=start, end=end)._raw().count())
@@ -117,9 +153,9 @@ class Matching:
         rows = self._narrowed(UptimeCheck.objects.filter(created_at__gte=self.start))
         return rows.filter(created_at__lt=self.end).order_by()
 
-    def _tail(self) -> UptimeCheckQuerySet:
+    def _recent(self, tail: Tail) -> UptimeCheckQuerySet:
         """What the rollups do not hold yet, within whole hours: the edges are counted anyway."""
-        rows = self._narrowed(not_rolled_up())
+        rows = self._narrowed(tail.checks())
         return rows.filter(created_at__gte=self._first_hour, created_at__lt=self._last_hour)
 
     def _narrowed(self, rows: UptimeCheckQuerySet) -> UptimeCheckQuerySet:
@@ -132,15 +168,17 @@ class Matching:
         others = LLM.objects.filter(enabled_for_monitoring=False).order_by()
         return rows.exclude(llm__in=others.values("pk")) if self.enabled_only else rows
 
-    def _place(self, folded: list[Span], offset: int) -> tuple[datetime, int]:
+    def _place(
+        self, counts: Counts, folded: list[Span], recent: UptimeCheckQuerySet, offset: int
+    ) -> tuple[datetime, int]:
         """Where to begin: checks before this moment, and how many of them to pass over."""
-        tail = Counter(map(hour_of, self._tail().values_list("created_at", flat=True)))
-        recent = [Span(hour, hour + HOUR, checks) for hour, checks in tail.items()]
-        day, left = _reached([*folded, *recent], day_of, offset)
+        tail = Counter(map(hour_of, recent.values_list("created_at", flat=True)))
+        new = [Span(hour, hour + HOUR, checks) for hour, checks in tail.items()]
+        day, left = _reached([*folded, *new], day_of, offset)
         start, end = max(self._first_hour, day), min(self._last_hour, day + DAY)
-        hours = list(self._sums(CheckRollup.objects.hourly(), start, end, HOUR))
         edges = [span for span in folded if span.end - span.start < HOUR]
-        hours += [span for span in (*edges, *recent) if day_of(span.start) == day]
+        within = [span for span in (*edges, *new) if day_of(span.start) == day]
+        hours = [*self._sums(counts, "h", start, end), *within]
         hour, left = _reached(hours, hour_of, left)
         return min(self.end, hour + HOUR), left
 

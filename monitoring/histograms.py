@@ -9,7 +9,9 @@ two neighbours, each taken from its bucket.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
 
 ACCURACY = 0.025
 GROWTH = (1 + ACCURACY) / (1 - ACCURACY)
@@ -55,23 +57,13 @@ class Histogram:
         if n == 0:
             return [None] * len(wanted)
         buckets = sorted(self.counts)
-        return [self._quantile(p, n, buckets) for p in wanted]
+        seen = list(accumulate(self.counts[bucket] for bucket in buckets))
 
-    def _quantile(self, p: float, n: int, buckets: list[int]) -> float:
-        place = p * (n - 1)
-        low = math.floor(place)
-        before = self._at(low, buckets)
-        after = before if low + 1 >= n else self._at(low + 1, buckets)
-        return before + (place - low) * (after - before)
+        def at(rank: int) -> float:
+            """The value of the item at `rank`, counted from 0."""
+            return value_of(buckets[bisect_right(seen, rank)])
 
-    def _at(self, rank: int, buckets: list[int]) -> float:
-        """The value of the item at `rank`, counted from 0."""
-        seen = 0
-        for bucket in buckets:
-            seen += self.counts[bucket]
-            if seen > rank:
-                return value_of(bucket)
-        raise IndexError(rank)
+        return [_between(p * (n - 1), n, at) for p in wanted]
 
     def pack(self) -> bytes:
         """Steps between buckets and their counts as LEB128 numbers, steps zigzagged."""
@@ -96,6 +88,13 @@ class Histogram:
         for step, count in zip(numbers, numbers, strict=True):
             bucket += (step >> 1) ^ -(step & 1)
             counts[bucket] = counts.get(bucket, 0) + count
+
+
+def _between(place: float, n: int, at: Callable[[int], float]) -> float:
+    low = math.floor(place)
+    before = at(low)
+    after = at(low + 1) if low + 1 < n else before
+    return before + (place - low) * (after - before)
 
 
 def _zigzag(number: int) -> int:

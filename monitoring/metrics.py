@@ -16,12 +16,14 @@ from monitoring.hours import hour_of
 from monitoring.models import CheckRollup, MonitoringConfig, Round, RoundShare, UptimeCheck
 from monitoring.models.rollups import COUNTS
 from monitoring.summaries import Uptime, latest_checks
-from monitoring.tails import not_rolled_up
+from monitoring.tails import Tail, steadily
 
+STATUSES = COUNTS[:3]
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-Labels = Mapping[str, str]
+# As they are written, between the braces.
+Labels = str
 Sample = tuple[Labels, float | int | None]
-NONE: Labels = {}
+NONE: Labels = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Family:
         yield f"# TYPE {self.name} {self.kind}"
         for labels, value in self.samples:
             if value is not None:
-                yield f"{self.name}{_written(labels)} {value}"
+                yield f"{self.name}{{{labels}}} {value}" if labels else f"{self.name} {value}"
 
 
 def metrics_text(now: datetime) -> str:
@@ -63,9 +65,9 @@ def _of_models(now: datetime) -> Iterator[Family]:
         "gauge",
         "1 for the status of the last check, 0 for the others.",
         [
-            ({**own, "status": status}, int(check.status == status))
+            (f'{own},status="{status}"', int(check.status == status))
             for own, check in checks
-            for status in UptimeCheck.Status.values
+            for status in STATUSES
         ],
     )
     for name, text, figure in FIGURES:
@@ -104,14 +106,18 @@ def _of_last_day(labels: Mapping[UUID, Labels], now: datetime) -> Iterator[Famil
         "gauge",
         "Checks of the last 24 h by status.",
         [
-            ({**labels[pk], "status": status}, getattr(uptime, status))
+            (f'{labels[pk]},status="{status}"', getattr(uptime, status))
             for pk, uptime in uptimes.items()
-            for status in UptimeCheck.Status.values
+            for status in STATUSES
         ],
     )
 
 
 def _uptimes(labels: Mapping[UUID, Labels], since: datetime) -> dict[UUID, Uptime]:
+    return steadily(lambda tail: _uptimes_with(tail, labels, since))
+
+
+def _uptimes_with(tail: Tail, labels: Mapping[UUID, Labels], since: datetime) -> dict[UUID, Uptime]:
     rows = CheckRollup.objects.hourly().filter(start__gte=since).order_by()
     sums: dict[str, Any] = {f"n_{name}": Sum(name) for name in COUNTS}
     found: dict[UUID, Uptime] = {}
@@ -119,7 +125,7 @@ def _uptimes(labels: Mapping[UUID, Labels], since: datetime) -> dict[UUID, Uptim
         if llm_id in labels:
             found[llm_id] = Uptime()
             found[llm_id].add(counts)
-    recent = not_rolled_up().filter(created_at__gte=since)
+    recent = tail.checks().filter(created_at__gte=since)
     for llm_id, status, counts in recent.values_list("llm", "status", "counts_for_uptime"):
         if llm_id in labels:
             found.setdefault(llm_id, Uptime()).note(status, counts)
@@ -170,18 +176,13 @@ def _single(name: str, text: str, value: float | int | None) -> Family:
 
 
 def _labels_of(llm: LLM) -> Labels:
-    return {
+    told = {
         "model_id": str(llm.pk),
         "model": llm.name,
         "provider": llm.account.display_name,
         "provider_type": llm.account.provider_type,
     }
-
-
-def _written(labels: Labels) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items()) + "}"
+    return ",".join(f'{name}="{_escaped(text)}"' for name, text in told.items())
 
 
 def _escaped(text: str) -> str:

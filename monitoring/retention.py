@@ -9,7 +9,14 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 
 from monitoring.hours import DAY, day_of
-from monitoring.models import CheckRollup, MonitoringConfig, Round, RoundShare, UptimeCheck
+from monitoring.models import (
+    CheckRollup,
+    CheckTotal,
+    MonitoringConfig,
+    Round,
+    RoundShare,
+    UptimeCheck,
+)
 from providers.measurement import now_ns
 
 BATCH = 1000
@@ -51,6 +58,7 @@ def _old(
     ended = RoundShare.objects.exclude(status__in=RoundShare.open_states)
     yield ended.filter(created_at__lt=now - SHARES_KEPT)
     if raw_from is not None:
+        yield CheckTotal.objects.filter(start__lt=raw_from)
         yield UptimeCheck.objects.filter(created_at__lt=raw_from)
 
 

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from models_app.models import LLM
+from monitoring import totals
 from monitoring.costs import month_of
 from monitoring.histograms import Histogram
 from monitoring.hours import day_of, hour_of
@@ -102,6 +103,9 @@ def _fold(checks: Sequence[Row]) -> None:
         unique_fields=["llm", "span", "start"],
         update_fields=[*COUNTED, *HISTOGRAMS],
     )
+    places = ((span, start) for (_, span, start), own in groups.items() for _ in own)
+    statuses = (check.status for own in groups.values() for check in own)
+    totals.add(zip(places, statuses, strict=True))
     _book(checks)
 
 

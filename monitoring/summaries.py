@@ -14,7 +14,7 @@ from models_app.models import LLM
 from monitoring.hours import DAY, HOUR, day_of, hour_of
 from monitoring.models import CheckRollup, UptimeCheck
 from monitoring.models.rollups import COUNTS
-from monitoring.tails import not_rolled_up
+from monitoring.tails import Tail, steadily
 from providers.statistics.intervals import Interval, wilson_interval
 
 
@@ -94,11 +94,15 @@ def summaries(llms: Iterable[LLM], now: datetime) -> list[Summary]:
     """In the order of `llms`, with a number of queries that does not depend on theirs."""
     listed = list(llms)
     last = latest_checks([llm.pk for llm in listed])
-    found = {llm.pk: Summary(llm, last.get(llm.pk)) for llm in listed}
-    for span in CheckRollup.Span:
-        _add_folded(found, [window for window in WINDOWS if window.span == span], now)
-    _add_recent(found, now)
-    return list(found.values())
+
+    def read(tail: Tail) -> list[Summary]:
+        found = {llm.pk: Summary(llm, last.get(llm.pk)) for llm in listed}
+        for span in CheckRollup.Span:
+            _add_folded(found, [window for window in WINDOWS if window.span == span], now)
+        _add_recent(found, tail, now)
+        return list(found.values())
+
+    return steadily(read)
 
 
 def latest_checks(llm_ids: Collection[UUID]) -> dict[UUID, UptimeCheck]:
@@ -124,9 +128,9 @@ def _add_folded(found: dict[UUID, Summary], windows: list[Window], now: datetime
             found[llm_id].windows[window.name].add(own)
 
 
-def _add_recent(found: dict[UUID, Summary], now: datetime) -> None:
+def _add_recent(found: dict[UUID, Summary], tail: Tail, now: datetime) -> None:
     """Checks that the rollups do not hold yet, sorted into the same whole hours and days."""
-    rows = not_rolled_up().filter(llm__in=found).values_list("llm", "status", "counts_for_uptime")
+    rows = tail.checks().filter(llm__in=found).values_list("llm", "status", "counts_for_uptime")
     counts: dict[str, Any] = {
         f"n_{window.name}": Count("pk", filter=Q(created_at__gte=window.since(now)))
         for window in WINDOWS

@@ -8,7 +8,7 @@ from celery.signals import worker_shutdown, worker_shutting_down
 from django.utils import timezone
 
 from arguslm.api.work import nudge, send
-from monitoring import retention, rounds, shares
+from monitoring import retention, rounds, shares, totals
 from monitoring.desk import serving
 from monitoring.rollups import roll_up_waiting
 
@@ -34,6 +34,7 @@ def probe_share(share_id: str) -> None:
 @shared_task(name="monitoring.roll_up", ignore_result=True, expires=10)
 def roll_up() -> None:
     roll_up_waiting()
+    totals.recount()
 
 
 @shared_task(name="monitoring.retain", ignore_result=True, expires=60)

@@ -13,7 +13,7 @@ from monitoring.models import CheckRollup
 from monitoring.models.rollups import COUNTS
 from monitoring.rollups import FIELDS, HISTOGRAMS, Row
 from monitoring.summaries import Uptime
-from monitoring.tails import not_rolled_up
+from monitoring.tails import Tail, steadily
 
 QUANTILES = {"p05": 0.05, "p50": 0.5, "p95": 0.95, "p99": 0.99}
 SPANS = {"hour": (CheckRollup.Span.HOUR, HOUR), "day": (CheckRollup.Span.DAY, DAY)}
@@ -44,6 +44,10 @@ class Point:
 
 def timeseries(llm_id: UUID, bucket: str, start: datetime, end: datetime) -> list[Point]:
     """The buckets that begin in [start, end) and have checks, oldest first."""
+    return steadily(lambda tail: _points(llm_id, bucket, start, end, tail))
+
+
+def _points(llm_id: UUID, bucket: str, start: datetime, end: datetime, tail: Tail) -> list[Point]:
     span, _ = SPANS[bucket]
     begin = begin_of(bucket)
     first = begin(start)
@@ -54,7 +58,7 @@ def timeseries(llm_id: UUID, bucket: str, start: datetime, end: datetime) -> lis
         point.cost = rollup.cost if rollup.priced else None
         for name in HISTOGRAMS:
             point.histograms[name].absorb(getattr(rollup, name))
-    recent = not_rolled_up().filter(llm=llm_id, created_at__gte=first, created_at__lt=end)
+    recent = tail.checks().filter(llm=llm_id, created_at__gte=first, created_at__lt=end)
     for values in recent.values_list(*FIELDS):
         check = Row(*values)
         _add(points.setdefault(begin(check.created_at), Point(begin(check.created_at))), check)

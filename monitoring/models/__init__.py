@@ -10,7 +10,13 @@ from monitoring.models.config import (
     MonitoringConfig,
 )
 from monitoring.models.identities import ReportedModel
-from monitoring.models.rollups import CheckRollup, CheckRollupQuerySet, Spending
+from monitoring.models.rollups import (
+    CheckRollup,
+    CheckRollupQuerySet,
+    CheckTotal,
+    Recount,
+    Spending,
+)
 from monitoring.models.rounds import Round, RoundQuerySet
 from monitoring.models.schedules import Cadence
 from monitoring.models.shares import RoundShare, RoundShareQuerySet
@@ -24,7 +30,9 @@ __all__ = [
     "Cadence",
     "CheckRollup",
     "CheckRollupQuerySet",
+    "CheckTotal",
     "MonitoringConfig",
+    "Recount",
     "ReportedModel",
     "Round",
     "RoundQuerySet",

@@ -72,6 +72,31 @@ class CheckRollup(models.Model):
         return f"{self.llm_id} {self.start:%Y-%m-%d %H:%M} {self.get_span_display()}"
 
 
+class CheckTotal(models.Model):
+    """All checks of all LLMs within one hour or one UTC day: what the long lists count by."""
+
+    span = models.CharField(max_length=1, choices=CheckRollup.Span.choices)
+    start = models.DateTimeField()
+    up = models.PositiveBigIntegerField(default=0)
+    degraded = models.PositiveBigIntegerField(default=0)
+    down = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["span", "start"], name="total_once")]
+
+    def __str__(self) -> str:
+        return f"{self.start:%Y-%m-%d %H:%M} {self.get_span_display()}"
+
+
+class Recount(models.Model):
+    """An LLM was deleted with its checks: the totals are not true until they are made anew."""
+
+    asked_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"asked for at {self.asked_at:%Y-%m-%d %H:%M}"
+
+
 class Spending(models.Model):
     """What probes of one calendar month (UTC) have cost; it outlives models that are deleted."""
 

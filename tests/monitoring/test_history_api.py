@@ -104,7 +104,7 @@ def test_a_summary_asks_as_many_questions_for_many_models_as_for_one(
     shared = make_round()
     for _ in range(models):
         make_check(make_llm(enabled_for_monitoring=True), shared)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         assert len(get(api, SUMMARY)["items"]) == models
 
 

@@ -97,7 +97,7 @@ def test_many_models_cost_no_more_questions_than_one(
     shared = make_round()
     for _ in range(models):
         make_check(make_llm(enabled_for_monitoring=True), shared)
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(15):
         api.get("/metrics")
 
 

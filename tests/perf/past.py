@@ -10,9 +10,10 @@ from uuid import UUID
 from django.db import connection
 
 from models_app.models import LLM
+from monitoring import totals
 from monitoring.histograms import Histogram
 from monitoring.hours import hour_of
-from monitoring.models import CheckRollup, MonitoringConfig, Round, UptimeCheck
+from monitoring.models import CheckRollup, MonitoringConfig, Recount, Round, UptimeCheck
 from providers.models import ProviderAccount
 
 STEP = timedelta(minutes=4)
@@ -51,6 +52,13 @@ ATTEMPT = (
 )
 
 
+ROUND_COUNTS = "UPDATE monitoring_round SET " + ", ".join(
+    f"{status} = (SELECT COUNT(*) FROM monitoring_uptimecheck c "
+    f"WHERE c.round_id = monitoring_round.id AND c.status = '{status}')"
+    for status in ("up", "degraded", "down")
+)
+
+
 def make_past(rows: int, llms: int, now: datetime) -> None:
     """`rows` checks of `llms` LLMs, a round each STEP back from `now`, folded into rollups."""
     MonitoringConfig.load()
@@ -64,6 +72,7 @@ def make_past(rows: int, llms: int, now: datetime) -> None:
         _number(cursor, start)
         for first in range(0, rounds, ROUNDS_AT_ONCE):
             cursor.execute(_checks_sql(words, llms, first))
+        cursor.execute(ROUND_COUNTS)
         for span, name in (("h", "hour"), ("d", "day")):
             cursor.execute(_rollup_sql(words, span, words[name]))
         cursor.execute(words["analyze"])
@@ -71,6 +80,8 @@ def make_past(rows: int, llms: int, now: datetime) -> None:
             cursor.execute("VACUUM (ANALYZE) monitoring_uptimecheck")
             cursor.execute("VACUUM (ANALYZE) monitoring_checkrollup")
     _fill_histograms()
+    Recount.objects.create()
+    totals.recount()
 
 
 def _make_llms(number: int) -> None:
