@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
@@ -14,22 +16,64 @@ from providers.measurement import Outcome
 log = logging.getLogger(__name__)
 
 
-def note(llm: LLM, outcome: Outcome, current: dict[UUID, ReportedModel]) -> None:
-    """Compares with what was known and stores a difference. `current` is kept up to date."""
-    if not outcome.ok or not outcome.model_reported:
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An answer of an LLM; `current` is what is known of the LLMs of its share, kept up to date."""
+
+    llm: LLM
+    outcome: Outcome
+    current: dict[UUID, ReportedModel]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        outcome = self.outcome
+        return (outcome.model_reported or "")[:255], (outcome.fingerprint or "")[:255]
+
+    @property
+    def is_news(self) -> bool:
+        known = self.current.get(self.llm.pk)
+        is_same = known and (known.model_reported, known.fingerprint) == self.names
+        return self.outcome.ok and bool(self.outcome.model_reported) and not is_same
+
+
+def note(sightings: Iterable[Sighting]) -> None:
+    """Stores what differs from what was known."""
+    news = [each for each in sightings if each.is_news]
+    if not news:
         return
-    known = current.get(llm.pk)
-    reported, fingerprint = outcome.model_reported[:255], (outcome.fingerprint or "")[:255]
-    if known and (known.model_reported, known.fingerprint) == (reported, fingerprint):
-        return
-    now = outcome.started_at
-    if not LLM.objects.filter(pk=llm.pk).exists():
-        return
-    names = {"llm_id": llm.pk, "model_reported": reported, "fingerprint": fingerprint}
-    row = ReportedModel.objects.filter(**names).first()
-    row = row or ReportedModel(**names, first_seen_at=now)
     with transaction.atomic():
-        row.replace(known, now)
-    current[llm.pk] = row
-    if row.changed_at == now:
-        log.warning("%s is answered by %s now, by %s before.", llm.name, row, row.replaced)
+        ids = {each.llm.pk for each in news}
+        kept = LLM.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True)
+        existing = set(kept.values_list("pk", flat=True))
+        news = [each for each in news if each.llm.pk in existing]
+        first = [each for each in news if each.llm.pk not in each.current]
+        rows = [_row(each) for each in first]
+        ReportedModel.objects.bulk_create(rows, ignore_conflicts=True)
+        changed = [_replaced(each) for each in news if each.llm.pk in each.current]
+    for each, row in (*zip(first, rows, strict=True), *changed):
+        each.current[each.llm.pk] = row
+        if row.changed_at == each.outcome.started_at:
+            name = each.llm.name
+            log.warning("%s is answered by %s now, by %s before.", name, row, row.replaced)
+
+
+def _row(sighting: Sighting) -> ReportedModel:
+    model_reported, fingerprint = sighting.names
+    at = sighting.outcome.started_at
+    return ReportedModel(
+        llm_id=sighting.llm.pk,
+        model_reported=model_reported,
+        fingerprint=fingerprint,
+        first_seen_at=at,
+        current_since=at,
+    )
+
+
+def _replaced(sighting: Sighting) -> tuple[Sighting, ReportedModel]:
+    model_reported, fingerprint = sighting.names
+    rows = ReportedModel.objects.filter(
+        llm=sighting.llm.pk, model_reported=model_reported, fingerprint=fingerprint
+    )
+    row = rows.first() or _row(sighting)
+    row.replace(sighting.current[sighting.llm.pk], sighting.outcome.started_at)
+    return sighting, row

@@ -12,8 +12,8 @@ from django.utils import timezone
 from arguslm.api.leases import LEASE, LeaseLost
 from models_app.models import LLM
 from models_app.probe import learn
-from monitoring import identities
 from monitoring.checks import check_of
+from monitoring.identities import Sighting, note
 from monitoring.models import RoundShare, RoundShareQuerySet, UptimeCheck
 from monitoring.signals import checks_recorded
 from monitoring.works import Work
@@ -34,9 +34,10 @@ def write(works: Sequence[Work]) -> list[Work]:
         _leave_out(kept)
         _renew(work for work in kept if not work.is_complete)
         _complete(work for work in kept if work.is_complete)
+    _remember(kept)
     for work in kept:
         work.without_result.clear()
-        _remember(work)
+        work.waiting.clear()
     if rows:
         checks_recorded.send_robust(sender=UptimeCheck, checks=rows)
     return [work for work in works if work.share.pk not in held]
@@ -98,10 +99,13 @@ def _of(works: Iterable[Work]) -> RoundShareQuerySet:
     return RoundShare.objects.filter(pk__in=[work.share.pk for work in works])
 
 
-def _remember(work: Work) -> None:
-    for probed in work.waiting:
-        llm = work.llms[probed.llm_id]
-        for outcome in probed.outcomes:
-            learn(llm, outcome)
-        identities.note(llm, probed.outcomes[-1], work.reported)
-    work.waiting.clear()
+def _remember(works: Iterable[Work]) -> None:
+    """What the answers have taught about accounts and models."""
+    sightings = []
+    for work in works:
+        for probed in work.waiting:
+            llm = work.llms[probed.llm_id]
+            for outcome in probed.outcomes:
+                learn(llm, outcome)
+            sightings.append(Sighting(llm, probed.outcomes[-1], work.reported))
+    note(sightings)

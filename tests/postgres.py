@@ -12,6 +12,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
 
 USER = "arguslm"
 
@@ -27,21 +31,57 @@ def is_installed() -> bool:
     return binary("initdb") is not None and binary("pg_ctl") is not None
 
 
+class Cluster:
+    """A server with databases of its own, that can be stopped and started again."""
+
+    def __init__(self, place: Path, options: tuple[str, ...] = ()) -> None:
+        self._run = _runner(place)
+        self._data = str(place / "data")
+        self._log = str(place / "log")
+        self._port = _free_port()
+        own = f"-p {self._port} -c listen_addresses=127.0.0.1 -k {place}"
+        self._options = " ".join([own, *options])
+        init = ("-D", self._data, "-U", USER, "--auth=trust", "-E", "UTF8", "-N")
+        self._run(binary("initdb"), *init)
+
+    def start(self) -> None:
+        self._control("-o", self._options, "-l", self._log, "start")
+
+    def stop(self) -> None:
+        """At once, as a crash would."""
+        self._control("-m", "immediate", "stop")
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgres://{USER}@127.0.0.1:{self._port}/{database}"
+
+    def make_database(self) -> str:
+        """The URL of a new, empty one."""
+        name = f"made_{uuid4().hex}"
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return self.url(name)
+
+    def _control(self, *words: str) -> None:
+        self._run(binary("pg_ctl"), "-D", self._data, "-w", *words)
+
+
+@contextmanager
+def running_cluster(*options: str) -> Iterator[Cluster]:
+    with tempfile.TemporaryDirectory(prefix="arguslm-pg-", dir="/tmp") as name:
+        place = Path(name)
+        cluster = Cluster(place, options)
+        cluster.start()
+        try:
+            yield cluster
+        finally:
+            cluster.stop()
+
+
 @contextmanager
 def running_postgres(*options: str) -> Iterator[str]:
     """The URL of an empty database; the server ends with the block."""
-    with tempfile.TemporaryDirectory(prefix="arguslm-pg-", dir="/tmp") as place:
-        port = _free_port()
-        data = Path(place, "data")
-        run = _runner(Path(place))
-        run(binary("initdb"), "-D", str(data), "-U", USER, "--auth=trust", "-E", "UTF8", "-N")
-        own = [f"-p {port} -c listen_addresses=127.0.0.1 -k {place}", *options]
-        start = ["-D", str(data), "-o", " ".join(own), "-l", str(Path(place, "log")), "-w"]
-        run(binary("pg_ctl"), *start, "start")
-        try:
-            yield f"postgres://{USER}@127.0.0.1:{port}/postgres"
-        finally:
-            run(binary("pg_ctl"), "-D", str(data), "-m", "immediate", "-w", "stop")
+    with running_cluster(*options) as cluster:
+        yield cluster.url()
 
 
 def _free_port() -> int:

@@ -44,15 +44,13 @@ class ReportedModel(models.Model):
     def __str__(self) -> str:
         return f"{self.model_reported} {self.fingerprint}".strip()
 
-    def replace(self, current: ReportedModel | None, now: datetime) -> None:
+    def replace(self, current: ReportedModel, now: datetime) -> None:
         """Makes this one the current one, in place of `current`.
 
         A fingerprint may come and go between several machines of a provider: only one that was
         never seen before is a change. Another model name always is.
         """
-        is_change = current is not None and (
-            self._state.adding or current.model_reported != self.model_reported
-        )
+        is_change = self._state.adding or current.model_reported != self.model_reported
         others = ReportedModel.objects.filter(llm=self.llm_id, is_current=True)
         others.exclude(pk=self.pk).update(is_current=False)
         self.is_current, self.current_since = True, now

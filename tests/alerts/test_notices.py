@@ -13,7 +13,7 @@ from alerts.models import Alert, Channel, Delivery
 from alerts.notices import notice
 from models_app.models import LLM
 from monitoring import rounds
-from monitoring.identities import note
+from monitoring.identities import Sighting, note
 from monitoring.models import MonitoringConfig, ReportedModel
 from providers.measurement import Outcome, wall_clock
 from tests.alerts.storing import make_channel, make_fleet, make_watched
@@ -39,7 +39,7 @@ def run_out_of_money() -> None:
 def answer(llm: LLM, *names: str) -> None:
     current = {row.llm_id: row for row in ReportedModel.objects.filter(is_current=True)}
     for name in names:
-        note(llm, Outcome(wall_clock(), model_reported=name), current)
+        note([Sighting(llm, Outcome(wall_clock(), model_reported=name), current)])
 
 
 def test_a_pause_of_the_budget_is_told_once_and_its_end_to_the_same_channels() -> None:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.embedded.house import House, running_house, wait_until
+from providers.simulator import RequestRecord
+from tests.embedded.house import House, command_of, family, running_house, wait_until
 
 API = "/api/v1"
+MARKERS = {
+    "worker": "celery -q -A arguslm worker",
+    "beat": "celery -q -A arguslm beat",
+    "web": "arguslm.embedded.web",
+    "broker": "valkey",
+}
 
 
 class Fleet:
@@ -47,6 +54,12 @@ class Fleet:
         for model in models:
             new = {"provider_account_id": account["id"], "model_id": model}
             self.ask("POST", "/models", new | {"enabled_for_monitoring": True})
+
+    def stop_schedule(self) -> None:
+        """Nothing is under way any more when it returns."""
+        self.ask("PATCH", "/monitoring/config", {"enabled": False})
+        for run in self.scheduled():
+            self.wait_for_end(run["id"], 120)
 
     def start_schedule(self) -> None:
         """A round each minute, the first one now; nobody waits for a turn in it."""
@@ -83,11 +96,18 @@ class Fleet:
 
 
 @contextmanager
-def running_fleet(data_dir: Path) -> Iterator[Fleet]:
-    with running_house(data_dir) as house:
+def running_fleet(data_dir: Path, **overrides: str) -> Iterator[Fleet]:
+    with running_house(data_dir, **overrides) as house:
         fleet = Fleet(house)
         fleet.ask("PATCH", "/monitoring/config", {"enabled": False})
         yield fleet
+
+
+def process_of(fleet: Fleet, name: str) -> int:
+    """The alerts have a worker of their own, which probes nothing."""
+    commands = {pid: command_of(pid) for pid in family(fleet.house.process.pid)}
+    found = [pid for pid, words in commands.items() if MARKERS[name] in words]
+    return next(pid for pid in found if "arguslm.alerts" not in commands[pid])
 
 
 def lag_s(run: dict[str, Any]) -> float:
@@ -99,6 +119,13 @@ def lag_s(run: dict[str, Any]) -> float:
 def apart_s(one: dict[str, Any], other: dict[str, Any]) -> float:
     first, second = (datetime.fromisoformat(run["due_at"]) for run in (one, other))
     return (second - first).total_seconds()
+
+
+def check_that_nobody_was_asked_for_nothing(fleet: Fleet, log: Iterable[RequestRecord]) -> None:
+    """As many requests as checks for each model: none was probed twice in a round."""
+    checks = Counter(c["model_name"] for c in fleet.get("/monitoring/uptime?limit=10000")["items"])
+    asked = Counter(record.model for record in log if record.model in checks)
+    assert asked == checks
 
 
 def doubled(checks: list[dict[str, Any]]) -> list[str]:

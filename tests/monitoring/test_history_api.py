@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
-from monitoring.identities import note
+from monitoring.identities import Sighting, note
 from monitoring.models import MonitoringConfig
 from monitoring.rollups import roll_up_waiting
 from providers.measurement import Outcome, wall_clock
@@ -168,7 +168,8 @@ def test_what_providers_say_they_answer_with_is_listed(api: APIClient) -> None:
     llm = make_llm(upstream_id="gpt")
     current: dict[Any, Any] = {}
     for name in ("gpt-1", "gpt-2"):
-        note(llm, Outcome(wall_clock(), model_reported=name, fingerprint="fp"), current)
+        answer = Outcome(wall_clock(), model_reported=name, fingerprint="fp")
+        note([Sighting(llm, answer, current)])
     body = get(api, f"/api/v1/monitoring/reported-models?model_id={llm.pk}")
     told = [(item["model_reported"], item["is_current"]) for item in body["items"]]
     assert told == [("gpt-2", True), ("gpt-1", False)]

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from models_app.models import LLM
 from monitoring import rounds, shares
 from monitoring.canaries import with_canary
-from monitoring.identities import note
+from monitoring.identities import Sighting, note
 from monitoring.models import MonitoringConfig, ReportedModel, UptimeCheck
 from monitoring.signals import checks_recorded
 from providers.errors import ErrorClass
@@ -80,7 +81,7 @@ def changes(llm: LLM, *answers: Outcome) -> list[str]:
     current: dict[Any, ReportedModel] = {}
     found = []
     for answer in answers:
-        note(llm, answer, current)
+        note([Sighting(llm, answer, current)])
         row = llm.reported_models.get(is_current=True)
         found += [f"{row.replaced} > {row}"] if row.changed_at == answer.started_at else []
     return found
@@ -99,11 +100,33 @@ def test_a_fingerprint_that_comes_back_is_no_change() -> None:
     assert changes(make_llm(), *answers) == ["m a > m b"]
 
 
+def test_many_models_seen_for_the_first_time_cost_as_many_questions_as_one(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    current: dict[Any, ReportedModel] = {}
+    seen = [Sighting(make_llm(), make_answer(model=f"m-{n}"), current) for n in range(7)]
+    # With the two that open and end a savepoint.
+    with django_assert_num_queries(4):
+        note(seen)
+    with django_assert_num_queries(0):
+        note(seen)
+    assert ReportedModel.objects.filter(is_current=True).count() == len(current) == 7
+
+
+def test_a_model_deleted_meanwhile_is_not_remembered() -> None:
+    gone, kept = make_llm(), make_llm()
+    current: dict[Any, ReportedModel] = {}
+    seen = [Sighting(llm, make_answer(model="m"), current) for llm in (gone, kept)]
+    LLM.objects.filter(pk=gone.pk).delete()
+    note(seen)
+    assert [row.llm_id for row in ReportedModel.objects.all()] == [kept.pk]
+
+
 def test_a_process_that_knows_an_older_name_breaks_nothing() -> None:
     llm, stale = make_llm(), dict[Any, ReportedModel]()
-    note(llm, make_answer(model="m-1"), stale)
-    note(llm, make_answer(model="m-2"), dict(stale))
-    note(llm, make_answer(model="m-3"), stale)
+    note([Sighting(llm, make_answer(model="m-1"), stale)])
+    note([Sighting(llm, make_answer(model="m-2"), dict(stale))])
+    note([Sighting(llm, make_answer(model="m-3"), stale)])
     assert llm.reported_models.get(is_current=True).model_reported == "m-3"
 
 
