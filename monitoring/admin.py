@@ -1,17 +1,20 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from arguslm.api.admin import RecordAdmin, RecordInline
 from arguslm.api.work import nudge
+from models_app.models import LLM
 from models_app.packs import all_packs
 from monitoring import rounds
 from monitoring.budget import BudgetExhausted
@@ -26,6 +29,9 @@ from monitoring.models import (
     UptimeCheck,
 )
 from monitoring.tasks import tick
+from providers.errors import ErrorClass
+
+MOST_FOUND = 100
 
 
 class ConfigForm(forms.ModelForm[MonitoringConfig]):
@@ -135,6 +141,30 @@ class RoundAdmin(RecordAdmin):
         return redirect("admin:monitoring_round_changelist")
 
 
+class ErrorClassFilter(admin.SimpleListFilter):
+    """The known classes: to look for those that occur would be to read every check."""
+
+    title = "error class"
+    parameter_name = "error_class"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(failure.value, failure.value) for failure in ErrorClass]
+
+    def queryset(self, request: HttpRequest, checks: QuerySet[Any]) -> QuerySet[Any]:
+        return checks.filter(error_class=self.value()) if self.value() else checks
+
+
+class BoundedPaginator(Paginator[Any]):
+    """Counts no further than anybody turns pages."""
+
+    MOST = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        checks = cast("QuerySet[UptimeCheck]", self.object_list)
+        return checks.order_by()[: self.MOST].count()
+
+
 @admin.register(UptimeCheck)
 class UptimeCheckAdmin(RecordAdmin):
     list_display = [
@@ -148,9 +178,20 @@ class UptimeCheckAdmin(RecordAdmin):
         "tps",
         "output_tokens",
     ]
-    list_filter = ["status", "error_class", "counts_for_uptime", "prompt_pack", "llm__account"]
+    list_filter = ["status", ErrorClassFilter, "counts_for_uptime", "llm__account"]
     list_select_related = ["llm__account"]
-    search_fields = ["llm__upstream_id", "llm__custom_name", "error"]
+    paginator = BoundedPaginator
+    search_fields = ["llm__upstream_id", "llm__custom_name"]
+    search_help_text = f"Name of a model; the first {MOST_FOUND} that have it are shown."
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Models first: a join would compare the names for each of the checks."""
+        if not search_term:
+            return queryset, False
+        found = LLM.objects.matching(search_term).order_by("created_at", "id")
+        return queryset.filter(llm__in=list(found.values_list("pk", flat=True)[:MOST_FOUND])), False
 
     @admin.display(description="Account", ordering="llm__account__display_name")
     def account(self, check: UptimeCheck) -> str:

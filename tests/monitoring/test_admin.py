@@ -3,7 +3,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -78,9 +80,9 @@ def test_the_history_is_listed_with_few_queries(
 ) -> None:
     shared = make_round()
     for _ in range(12):
-        make_check(make_llm(), shared, error="no answer")
+        make_check(make_llm(), shared)
     with django_assert_max_num_queries(10):
-        page = admin_client.get(f"{ADMIN}/uptimecheck/?q=no+answer").content.decode()
+        page = admin_client.get(f"{ADMIN}/uptimecheck/?q=m-").content.decode()
     assert "12 results" in page
 
 
@@ -102,3 +104,16 @@ def test_an_account_can_still_be_deleted_together_with_its_history(admin_client:
     url = f"/admin/providers/provideraccount/{account.pk}/delete/"
     assert admin_client.post(url, {"post": "yes"}).status_code == 302
     assert not UptimeCheck.objects.exists()
+
+
+def test_checks_are_listed_without_reading_all_of_them(admin_client: Client) -> None:
+    failed = make_check(make_llm(upstream_id="gpt-4"), status="down", error_class="auth")
+    make_check(make_llm(upstream_id="llama"))
+    with CaptureQueriesContext(connection) as asked:
+        page = admin_client.get(f"{ADMIN}/uptimecheck/?error_class=auth&q=GPT")
+    assert [check.pk for check in page.context["cl"].result_list] == [failed.pk]
+    statements = [query["sql"] for query in asked if "monitoring_uptimecheck" in query["sql"]]
+    counts = [statement for statement in statements if "COUNT(" in statement]
+    assert counts
+    assert all("LIMIT" in statement for statement in counts)
+    assert not [statement for statement in statements if "DISTINCT" in statement]
