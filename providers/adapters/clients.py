@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from providers.wire.transport import ArgusTransport, Parcel
 
 CLIENT_LIMIT = 256
-BUILT_LIMIT = 32
+# Requests kept for each client: monitoring asks hundreds of models of an account in turn, and what
+# is pushed out before its next turn need not have been kept at all.
+BUILT_LIMIT = 2000
 BUILT_BYTES_LIMIT = 65_536
+BUILT_BYTES_IN_ALL = 8_000_000
 SHOWN_LIMIT = 64
 NAME_LIMIT = 200
 WIRES: dict[str, Any] = {
@@ -60,6 +63,7 @@ class Client:
     leases: int = 0
     is_retired: bool = False
     built: OrderedDict[Hashable, tuple[Parcel, bytes]] = field(default_factory=OrderedDict)
+    built_bytes: int = 0
     shown: dict[str, str] = field(default_factory=dict)
 
     def keep_built(self, key: Hashable, request: httpx2.Request, mark: str = "") -> None:
@@ -68,9 +72,16 @@ class Client:
         is_small = len(request.content) <= BUILT_BYTES_LIMIT
         is_same = not (self.has_signer or "idempotency-key" in request.headers)
         if isinstance(self.transport, ArgusTransport) and is_small and is_same:
+            if key in self.built:
+                self._drop_built(key)
             self.built[key] = self.transport.pack(request), mark.encode()
-            if len(self.built) > BUILT_LIMIT:
-                self.built.popitem(last=False)
+            self.built_bytes += len(request.content)
+            while len(self.built) > BUILT_LIMIT or self.built_bytes > BUILT_BYTES_IN_ALL:
+                self._drop_built(next(iter(self.built)))
+
+    def _drop_built(self, key: Hashable) -> None:
+        parcel, _ = self.built.pop(key)
+        self.built_bytes -= len(parcel.request.content)
 
     async def send_again(
         self, key: Hashable, endpoint: Endpoint, trace: Trace, mark: str = ""

@@ -186,3 +186,32 @@ async def test_warming_up_asks_over_both_wires_without_a_network() -> None:
     assert [outcome.text for outcome in outcomes] == ["warm", "warm"]
     assert all(outcome.ok for outcome in outcomes)
     await pool.close()
+
+
+async def test_many_models_of_an_endpoint_are_asked_again_as_they_were_built() -> None:
+    pool = ClientPool()
+    with running_simulator() as simulator:
+        endpoint = Endpoint("lm_studio", f"{simulator.base_url}/v1")
+        for _ in range(2):
+            for number in range(100):
+                asked = ChatRequest(f"sim:ttft=0,gap=0,tokens=2,seed={number}", "Hi", max_tokens=5)
+                assert (await exchange(endpoint, asked, clients=pool)).ok
+    async with pool.lease(endpoint) as client:
+        assert len(client.built) == 100
+        assert client.built_bytes == sum(len(p.request.content) for p, _ in client.built.values())
+    await pool.close()
+
+
+async def test_what_is_kept_for_an_endpoint_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("providers.adapters.clients.BUILT_BYTES_IN_ALL", 5000)
+    pool = ClientPool()
+    with running_simulator() as simulator:
+        endpoint = Endpoint("lm_studio", f"{simulator.base_url}/v1")
+        for number in range(10):
+            prompt = f"{number}" * 1000
+            asked = ChatRequest("sim:ttft=0,gap=0,tokens=2", prompt, max_tokens=5)
+            await exchange(endpoint, asked, clients=pool)
+    async with pool.lease(endpoint) as client:
+        assert 0 < client.built_bytes <= 5000
+        assert len(client.built) == 4
+    await pool.close()
