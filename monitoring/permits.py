@@ -35,6 +35,10 @@ class Limits:
         """How many of an account's places may be held by LLMs that tend not to answer."""
         return max(1, self.account // 2)
 
+    @property
+    def suspects_everywhere(self) -> int:
+        return max(1, self.everywhere // 2)
+
 
 class NoPlace(Exception):
     """There was none in the time given."""
@@ -93,6 +97,7 @@ class Permits:
         # First of all for suspects: they must not wait for it on a place that others could have.
         if is_suspect:
             yield self.semaphore(("suspects", account_id), limits.suspects), account_s
+            yield self.semaphore(("suspects", None), limits.suspects_everywhere), BUSY_S
         if not limits.is_strict:
             crowd = limits.account * ACCOUNT_CROWD
             yield self.semaphore(("account crowd", account_id), crowd), None

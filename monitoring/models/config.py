@@ -70,8 +70,10 @@ class MonitoringConfig(Scheduled):
         default=100, validators=[MinValueValidator(1), MaxValueValidator(MAX_TOKENS)]
     )
     global_concurrency = _concurrency(100, "Probes at the same time, in each worker process.")
-    provider_concurrency = _concurrency(10, "The same, for each account.")
-    llm_concurrency = _concurrency(1, "The same, for each model.")
+    provider_concurrency = _concurrency(
+        50, "For each account without a limit of its own, whatever the number of workers."
+    )
+    llm_concurrency = _concurrency(1, "For each model.")
     jitter_s = models.PositiveIntegerField(
         default=15,
         validators=[MaxValueValidator(MAX_JITTER_S)],

@@ -54,6 +54,7 @@ def stepped(tmp_path: Path, library: Path, simulator: Simulator) -> Iterator[Ste
     with running_fleet(tmp_path / "data", **KEYS, **preloaded) as fleet:
         names = [f"sim:ttft=2500,gap=10,tokens=20,seed={place}" for place in range(MODELS)]
         fleet.add_account(f"{simulator.base_url}/v1", *names)
+        fleet.ask("PATCH", "/monitoring/config", {"provider_concurrency": 10})
         fleet.start_schedule()
         fleet.wait_for_results(fleet.wait_for_runs(1, 30)[0]["id"], 5)
         yield Stepped(fleet, clock)

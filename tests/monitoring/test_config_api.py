@@ -57,7 +57,7 @@ def test_the_configuration_has_defaults_before_anybody_touches_it(api: APIClient
         "enabled": True,
         "max_tokens": 100,
         "global_concurrency": 100,
-        "provider_concurrency": 10,
+        "provider_concurrency": 50,
         "llm_concurrency": 1,
         "jitter_s": 15,
         "confirmation_pauses_s": [2.0, 5.0],

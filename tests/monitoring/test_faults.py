@@ -51,6 +51,7 @@ def fleet_on_each_database(tmp_path: Path, on_each_database: dict[str, str]) -> 
 def in_mid_round(fleet: Fleet, simulator: Simulator) -> tuple[str, list[str]]:
     """Within its first scheduled round: the run's id and the results it has already."""
     # Ten at a time: the whole round takes a dozen seconds, so there is a middle to hit.
+    fleet.ask("PATCH", "/monitoring/config", {"provider_concurrency": 10})
     names = [f"sim:ttft=2500,gap=10,tokens=20,seed={next(seeds)}" for _ in range(MODELS)]
     fleet.add_account(f"{simulator.base_url}/v1", *names)
     fleet.start_schedule()

@@ -63,6 +63,18 @@ async def test_suspects_leave_half_of_an_account_to_the_others() -> None:
     await crowd.finish()
 
 
+async def test_suspects_of_all_accounts_together_leave_half_of_the_places_to_the_others() -> None:
+    held, limits = Permits(), Limits(6, 4, 1)
+    crowds = [Crowd(held, limits) for _ in range(4)]
+    for crowd in crowds:
+        await crowd.start(4, is_suspect=True)
+    assert sum(crowd.busy for crowd in crowds) == 3
+    await crowds[3].start(3)
+    assert sum(crowd.busy for crowd in crowds) == 6
+    for crowd in crowds:
+        await crowd.finish()
+
+
 async def test_probes_that_hang_give_their_place_back_to_those_that_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
