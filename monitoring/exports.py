@@ -7,15 +7,25 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, FloatField, IntegerField, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import (
+    Case,
+    F,
+    FloatField,
+    Func,
+    IntegerField,
+    QuerySet,
+    TextField,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast, Concat, Replace
+from pydantic_core import to_json
 
 from arguslm.api.exports import cell
 from models_app.models import LLM, LLMQuerySet
@@ -50,55 +60,69 @@ COLUMNS = (
     "run_id",
     "id",
 )
-# Where a column comes from, if not from the field of its name. What is cast comes as the database's
-# own text or number: no converter touches it.
-SOURCES: dict[str, Any] = {
-    "latency_ms": F("total_latency_ms"),
-    "timestamp": Cast("created_at", TextField()),
-    "estimated_cost": Cast("estimated_cost", FloatField()),
-    "counts_for_uptime": Cast("counts_for_uptime", IntegerField()),
-    "model_id": Cast("llm_id", TextField()),
-    "run_id": Cast("round_id", TextField()),
-    "id": Cast("id", TextField()),
-}
 # The first two columns belong to the LLM; the others are read, these of them by name.
 OF_LLM = 2
 READ = COLUMNS[OF_LLM:]
-MODEL = READ.index("model_id")
-TIMESTAMP, COUNTS = COLUMNS.index("timestamp"), COLUMNS.index("counts_for_uptime")
-ID = COLUMNS.index("id")
-IDS = (COLUMNS.index("model_id"), COLUMNS.index("run_id"), ID)
-# Texts that were not chosen by us or checked against a list.
-NAME, ERROR = COLUMNS.index("model_name"), COLUMNS.index("error")
-BLOCK = 5000
-Row = list[Any]
+ERROR, COUNTS = COLUMNS.index("error"), COLUMNS.index("counts_for_uptime")
+TIMESTAMP, ID = COLUMNS.index("timestamp"), COLUMNS.index("id")
+MODEL_READ = READ.index("model_id")
+BLOCK = 3000
+Row = tuple[Any, ...]
+# SQLite has 32 digits for an identifier.
+DASHED = "||'-'||".join(
+    f"substr(%(expressions)s,{start},{length})"
+    for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+)
+
+
+def sources() -> dict[str, Any]:
+    """Where a column comes from, if not from the field of its name.
+
+    What is cast comes as the database's own text or number: no converter touches it.
+    """
+    text, is_sqlite = TextField(), connection.vendor == "sqlite"
+    at = Replace(Cast("created_at", text), Value(" "), Value("T"), output_field=text)
+    zone = "+00:00" if is_sqlite else ":00"
+    written = {
+        name: Func(F(field), template=DASHED, output_field=text) if is_sqlite else Cast(field, text)
+        for name, field in (("model_id", "llm_id"), ("run_id", "round_id"), ("id", "id"))
+    }
+    return written | {
+        "latency_ms": F("total_latency_ms"),
+        "timestamp": Concat(at, Value(zone), output_field=text),
+        "estimated_cost": Cast("estimated_cost", FloatField()),
+        "counts_for_uptime": Cast("counts_for_uptime", IntegerField()),
+    }
 
 
 def csv_blocks(checks: UptimeCheckQuerySet) -> Iterator[bytes]:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
-    for rows in _blocks(checks):
-        for row in rows:
-            row[NAME] = cell(row[NAME])
-            if row[ERROR] is not None:
-                row[ERROR] = cell(row[ERROR])
-        writer.writerows(rows)
+    counts = Case(When(counts_for_uptime=True, then=Value("True")), default=Value("False"))
+    for rows in _blocks(checks, _Names(cell), counts_for_uptime=counts):
+        writer.writerows(row if row[ERROR] is None else _safe(row) for row in rows)
         yield out.getvalue().encode()
         out.seek(0)
         out.truncate()
     yield out.getvalue().encode()
 
 
+def _safe(row: Row) -> Row:
+    return (*row[:ERROR], cell(row[ERROR]), *row[ERROR + 1 :])
+
+
 def json_blocks(checks: UptimeCheckQuerySet) -> Iterator[bytes]:
     """One object with the member `checks`: a list of one object for each row."""
-    encode = json.JSONEncoder(allow_nan=False).encode
-    before = '{"checks": [\n'
-    for rows in _blocks(checks):
+    before = b'{"checks": [\n'
+    for rows in _blocks(checks, _Names(str)):
         objects = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
-        yield (before + encode(objects)[1:-1]).encode()
-        before = ",\n"
-    yield b"\n]}\n" if before == ",\n" else b'{"checks": []}\n'
+        for told in objects:
+            told["counts_for_uptime"] = told["counts_for_uptime"] == 1
+        # Four times as fast as the standard library's, and here for the providers' SDKs anyway.
+        yield before + to_json(objects)[1:-1]
+        before = b",\n"
+    yield b"\n]}\n" if before == b",\n" else b'{"checks": []}\n'
 
 
 BLOCKS: dict[str, Callable[[UptimeCheckQuerySet], Iterator[bytes]]] = {
@@ -108,41 +132,38 @@ BLOCKS: dict[str, Callable[[UptimeCheckQuerySet], Iterator[bytes]]] = {
 
 
 class _Names(dict[str, tuple[str, str]]):
-    """Name and provider type of each LLM, by its identifier as the database writes it.
+    """Name and provider type of each LLM, by its written identifier.
 
     Looked up here and not joined: a database that joins may sort all checks before the first goes
     out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[str], str]) -> None:
         super().__init__()
+        self._told = told
         self.update(self._read(LLM.objects.all()))
 
-    def __missing__(self, told: str) -> tuple[str, str]:
-        self.update(self._read(LLM.objects.filter(pk=UUID(told))))
-        return self.setdefault(told, ("", ""))
+    def __missing__(self, key: str) -> tuple[str, str]:
+        self.update(self._read(LLM.objects.filter(pk=UUID(key))))
+        return self.setdefault(key, ("", ""))
 
     def _read(self, llms: LLMQuerySet) -> Iterator[tuple[str, tuple[str, str]]]:
         names = llms.order_by().values_list(
-            Cast("id", TextField()), "custom_name", "upstream_id", "account__provider_type"
+            "id", "custom_name", "upstream_id", "account__provider_type"
         )
-        for told, custom_name, upstream_id, provider_type in names:
-            yield told, (custom_name or upstream_id, provider_type)
+        for pk, custom_name, upstream_id, provider_type in names:
+            yield str(pk), (self._told(custom_name or upstream_id), provider_type)
 
 
-def _blocks(checks: UptimeCheckQuerySet) -> Iterator[list[Row]]:
-    """Rows in the order of COLUMNS, newest first."""
-    names = _Names()
-    sources = [SOURCES.get(name, F(name)) for name in READ]
-    ordered = checks.order_by("-created_at", "-id").values_list(*sources)
-    is_sqlite = connection.vendor == "sqlite"
+def _blocks(checks: UptimeCheckQuerySet, names: _Names, **others: Any) -> Iterator[list[Row]]:
+    """Rows in the order of COLUMNS, newest first. `others`: sources in place of the usual ones."""
+    given = sources() | others
+    read = [given.get(name, F(name)) for name in READ]
+    ordered = checks.order_by("-created_at", "-id").values_list(*read)
     left = ordered
     # Piece by piece: a database that is asked for all rows at once may sort them all before the
     # first goes out, and would keep the state of that moment until the last has gone.
-    while block := [[*names[row[MODEL]], *row] for row in _fetched(left[:BLOCK])]:
-        _finish(block, "+00:00" if is_sqlite else ":00")
-        if is_sqlite:
-            _write_ids(block)
+    while block := [(*names[row[MODEL_READ]], *row) for row in _fetched(left[:BLOCK])]:
         at, last_id = datetime.fromisoformat(block[-1][TIMESTAMP]), UUID(block[-1][ID])
         left = ordered.filter(created_at__lte=at).exclude(created_at=at, id__gte=last_id)
         yield block
@@ -157,17 +178,3 @@ def _fetched(rows: QuerySet[Any, Any]) -> list[tuple[Any, ...]]:
         cursor.execute(sql, params)
         found: list[tuple[Any, ...]] = cursor.fetchall()
     return found
-
-
-def _finish(rows: Sequence[Row], zone_rest: str) -> None:
-    for row in rows:
-        row[TIMESTAMP] = row[TIMESTAMP].replace(" ", "T") + zone_rest
-        row[COUNTS] = row[COUNTS] == 1
-
-
-def _write_ids(rows: Sequence[Row]) -> None:
-    """SQLite has 32 digits for an identifier."""
-    for row in rows:
-        for place in IDS:
-            told = row[place]
-            row[place] = f"{told[:8]}-{told[8:12]}-{told[12:16]}-{told[16:20]}-{told[20:]}"
