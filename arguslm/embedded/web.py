@@ -20,9 +20,10 @@ GOING_AWAY = 1001  # RFC 6455, section 7.4.1
 
 class Web:
     def __init__(self, application: Any, descriptor: int) -> None:
-        from daphne.server import Server
         from daphne.ws_protocol import WebSocketProtocol
         from twisted.internet import reactor
+
+        from arguslm.daphne import PatientServer
 
         self._reactor: Any = reactor
         self._descriptor = descriptor
@@ -30,7 +31,7 @@ class Web:
         self._is_draining = False
         self._socket_class: Any = WebSocketProtocol
         # Daphne insists on an endpoint, but its endpoint strings cannot adopt an IPv6 socket.
-        self._server: Any = Server(
+        self._server: Any = PatientServer(
             application,
             endpoints=["adopted"],
             signal_handlers=False,
