@@ -139,7 +139,9 @@ class _Running(Generic[T]):
         start_ns = now_ns() - round(steps[0].offset_s * 1e9)
         for step in steps:
             due_ns = start_ns + round(step.offset_s * 1e9)
-            await asyncio.sleep(max(due_ns - now_ns(), 0) / 1e9)
+            # Again: uvloop's timers know whole milliseconds and may ring before the time.
+            while (left_ns := due_ns - now_ns()) > 0:
+                await asyncio.sleep(left_ns / 1e9)
             self._start(step, due_ns)
 
     def end(self, feeding: asyncio.Future[None]) -> None:

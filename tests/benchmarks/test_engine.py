@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks.engine import Arrivals, Load, OpenLoop, Step, plan, run, timetable, warm_up
 from providers.measurement import now_ns
+from providers.simulator import loop_factory
 
 A, B, C = UUID(int=1), UUID(int=2), UUID(int=3)
 Execute = Callable[[Step, int], Awaitable[str]]
@@ -260,3 +261,19 @@ async def test_a_late_start_counts_from_the_timetable() -> None:
     await outcomes(steps, execute, OpenLoop(1.0))
 
     assert late[1] - late[0] > 40
+
+
+def test_no_request_of_an_open_loop_leaves_before_its_time() -> None:
+    early_ns: list[int] = []
+
+    async def execute(step: Step, sched_ns: int) -> str:
+        early_ns.append(sched_ns - now_ns())
+        return ""
+
+    load = OpenLoop(100.0)
+    # The workers' loop, whose timers know whole milliseconds only.
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(outcomes(timetable([A], 30, 3, load), execute, load))
+
+    assert len(early_ns) == 30
+    assert max(early_ns) <= 0
