@@ -71,7 +71,9 @@ class Probing:
             if self._is_out_of_time(step.llm_id):
                 return None
             acq_ns = now_ns()
-            outcome = await self._probe(step, self._work.max_tokens, sched_ns, acq_ns)
+            # A closed loop has no timetable: nobody has waited for a request whose turn comes now.
+            due_ns = sched_ns if isinstance(self._work.load, OpenLoop) else acq_ns
+            outcome = await self._probe(step, self._work.max_tokens, due_ns, acq_ns)
         self._spent_s[step.llm_id] += (now_ns() - acq_ns) / 1e9
         return outcome
 

@@ -366,6 +366,20 @@ def test_an_open_loop_counts_response_times_from_its_timetable(simulator: Simula
     assert max(row.ttft_ms for row in rows) < 250
 
 
+def test_a_closed_loop_counts_no_wait_for_the_turns_of_others(simulator: Simulator) -> None:
+    llm = make_simulated_llm(simulator, "sim:ttft=150,gap=1,tokens=5")
+    llm.account.concurrency_limit = 1
+    llm.account.save()
+    others = [make_llm(llm.account, f"sim:ttft=150,gap=1,tokens=5,seed={n}") for n in (1, 2)]
+    run = make_run(llm, *others, num_runs=2)
+
+    tasks.execute(str(run.pk))
+
+    rows: list[Any] = list(run.results.all())
+    assert [row.error for row in rows] == [None] * 6
+    assert {row.queue_wait_ms for row in rows} == {0.0}
+
+
 def test_concurrency_keeps_so_many_requests_to_one_model_in_flight(simulator: Simulator) -> None:
     name = "sim:ttft=60,gap=1,tokens=4"
     run = make_run(make_simulated_llm(simulator, name), num_runs=12, concurrency_per_llm=6)
