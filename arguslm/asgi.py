@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -9,7 +10,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "arguslm.settings")
 answer = get_asgi_application()
 
-from arguslm.api.sockets import guarded  # noqa: E402 - needs the apps to be loaded
+from arguslm.api.sockets import CLOSE_S, guarded  # noqa: E402 - needs the apps to be loaded
 from arguslm.routing import websocket_urlpatterns  # noqa: E402
 
 
@@ -30,3 +31,7 @@ async def http(scope: Any, receive: Any, send: Any) -> None:
 application = ProtocolTypeRouter(
     {"http": http, "websocket": guarded(URLRouter(websocket_urlpatterns))}
 )
+
+# Daphne hangs up a second after a close, on whoever still reads what was sent before it.
+if (daphne := sys.modules.get("daphne.ws_protocol")) is not None:
+    daphne.WebSocketProtocol.closeHandshakeTimeout = CLOSE_S

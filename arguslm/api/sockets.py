@@ -23,6 +23,8 @@ App = Callable[[Scope, Any, Any], Awaitable[None]]
 CLOSE_UNAUTHORIZED = 4401
 CLOSE_FOREIGN_ORIGIN = 4403
 CLOSE_NOT_FOUND = 4404
+# How long a watcher may take for what was sent to it before we closed.
+CLOSE_S = 60.0
 
 
 class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]

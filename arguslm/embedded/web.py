@@ -92,6 +92,9 @@ class Web:
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "arguslm.settings")
+    # First: the application looks at the server that carries it.
+    import daphne.server  # noqa: F401
+
     from arguslm.asgi import application
 
     Web(application, int(sys.argv[1])).run()
