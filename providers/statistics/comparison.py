@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from providers.statistics.power import log_spread, minimum_detectable_effect
-from providers.statistics.ranks import RankTest, mann_whitney, smallest_p
+from providers.statistics.ranks import RankTest, brunner_munzel, mann_whitney, smallest_p
 from providers.statistics.shifts import Estimate, ratio, shift
 from providers.statistics.summary import Better
 
@@ -51,7 +51,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``p`` as tested, ``p_adjusted`` after Holm; ``ratio`` is current over baseline."""
+    """``p`` as tested, ``p_adjusted`` after Holm; ``ratio`` is current over baseline.
+
+    ``p_robust``, after Holm too, allows for sides that spread differently (Brunner-Munzel).
+    """
 
     state: VerdictState
     reason: str
@@ -59,6 +62,7 @@ class Verdict:
     n_current: int
     p: float | None = None
     p_adjusted: float | None = None
+    p_robust: float | None = None
     ratio: Estimate | None = None
     shift: Estimate | None = None
     minimum_detectable_effect: float | None = None
@@ -78,15 +82,10 @@ def compare_many(pairs: Sequence[Pair], limits: Limits = DEFAULT_LIMITS) -> list
     cannot reach it in this company is inconclusive.
     """
     verdicts = {i: _refusal(pair, limits.alpha) for i, pair in enumerate(pairs)}
-    tested = {i: pair for i, pair in enumerate(pairs) if verdicts[i] is None}
-    tests = [mann_whitney(pair.baseline, pair.current) for pair in tested.values()]
-    adjusted = holm([test.p for test in tests])
-    best_cases = holm([smallest_p(len(p.baseline), len(p.current)) for p in tested.values()])
-    evidence = zip(tested.items(), tests, adjusted, best_cases, strict=True)
-    for (i, pair), test, p_adjusted, best_case in evidence:
-        can_reach = best_case <= limits.alpha
-        share = limits.alpha / len(tested)
-        verdicts[i] = _judged(pair, _Evidence(test, p_adjusted, can_reach, share), limits)
+    tested = [i for i, verdict in verdicts.items() if verdict is None]
+    evidence = _tested([pairs[i] for i in tested], limits.alpha)
+    for i, found in zip(tested, evidence, strict=True):
+        verdicts[i] = _judged(pairs[i], found, limits)
     return [verdict for verdict in verdicts.values() if verdict is not None]
 
 
@@ -105,7 +104,9 @@ def _refusal(pair: Pair, alpha: float) -> Verdict | None:
     if pair.invalid_reason is not None:
         return Verdict(VerdictState.INVALID, pair.invalid_reason, *sizes)
     if not pair.baseline:
-        return Verdict(VerdictState.NO_BASELINE, "There is nothing to compare with yet.", *sizes)
+        return Verdict(
+            VerdictState.NO_BASELINE, "The other side has no value to compare with.", *sizes
+        )
     if min(sizes) < FEWEST_VALUES or smallest_p(*sizes) > alpha:
         return Verdict(VerdictState.INCONCLUSIVE, _too_few(*sizes, alpha), *sizes)
     return None
@@ -125,8 +126,20 @@ def _too_few(n_baseline: int, n_current: int, alpha: float) -> str:
 class _Evidence:
     test: RankTest
     p_adjusted: float
+    p_robust: float
     can_reach_alpha: bool
     alpha_share: float
+
+
+def _tested(pairs: Sequence[Pair], alpha: float) -> list[_Evidence]:
+    tests = [mann_whitney(pair.baseline, pair.current) for pair in pairs]
+    adjusted = holm([test.p for test in tests])
+    robust = holm([brunner_munzel(pair.baseline, pair.current) for pair in pairs])
+    best_cases = holm([smallest_p(len(pair.baseline), len(pair.current)) for pair in pairs])
+    return [
+        _Evidence(test, p, p_robust, best_case <= alpha, alpha / len(pairs))
+        for test, p, p_robust, best_case in zip(tests, adjusted, robust, best_cases, strict=True)
+    ]
 
 
 def _judged(pair: Pair, evidence: _Evidence, limits: Limits) -> Verdict:
@@ -138,13 +151,14 @@ def _judged(pair: Pair, evidence: _Evidence, limits: Limits) -> Verdict:
     state = _state(factor.value, evidence, pair.better, limits)
     return Verdict(
         state,
-        _reason(state, factor.value, evidence.p_adjusted, limits),
+        _reason(state, factor.value, evidence, limits),
         *sizes,
         p=evidence.test.p,
         p_adjusted=evidence.p_adjusted,
+        p_robust=evidence.p_robust,
         ratio=factor,
         shift=shift(pair.baseline, pair.current),
-        minimum_detectable_effect=_detectable(pair, evidence.alpha_share),
+        minimum_detectable_effect=_detectable(pair, evidence.alpha_share, limits.effect),
     )
 
 
@@ -153,20 +167,25 @@ def _state(factor: float, evidence: _Evidence, better: Better, limits: Limits) -
         return VerdictState.INCONCLUSIVE
     # The larger of the factor and its inverse, so that A:B and B:A get mirrored verdicts.
     is_large = max(factor, 1 / factor) - 1 > limits.effect
-    if evidence.p_adjusted > limits.alpha or not is_large:
+    is_chance = max(evidence.p_adjusted, evidence.p_robust) > limits.alpha
+    if is_chance or not is_large:
         return VerdictState.NO_DETECTABLE_DIFFERENCE
     is_faster = (factor < 1) == (better is Better.LOWER)
     return VerdictState.FASTER if is_faster else VerdictState.SLOWER
 
 
-def _reason(state: VerdictState, factor: float, p_adjusted: float, limits: Limits) -> str:
+def _reason(state: VerdictState, factor: float, evidence: _Evidence, limits: Limits) -> str:
     change = f"{(factor - 1) * 100:+.1f} %"
+    p = _p_text(evidence.p_adjusted)
     if state is VerdictState.INCONCLUSIVE:
         return "So few values in so many comparisons can never be significant: more runs needed."
     if state is not VerdictState.NO_DETECTABLE_DIFFERENCE:
-        return f"The typical value changed by {change} (adjusted p {_p_text(p_adjusted)})."
-    if p_adjusted > limits.alpha:
-        return f"A change of {change} is within chance (adjusted p {_p_text(p_adjusted)})."
+        return f"The typical value changed by {change} (adjusted p {p})."
+    if evidence.p_adjusted > limits.alpha:
+        return f"A change of {change} is within chance (adjusted p {p})."
+    if evidence.p_robust > limits.alpha:
+        p = _p_text(evidence.p_robust)
+        return f"The sides spread so differently that {change} is within chance (adjusted p {p})."
     return f"A change of {change} is not above the {limits.effect * 100:g} % that counts."
 
 
@@ -174,8 +193,9 @@ def _p_text(p: float) -> str:
     return f"{p:.3f}" if p >= 0.001 else "below 0.001"
 
 
-def _detectable(pair: Pair, alpha: float) -> float | None:
+def _detectable(pair: Pair, alpha: float, min_effect: float) -> float | None:
     spread = log_spread([pair.baseline, pair.current])
     if spread is None:
         return None
-    return minimum_detectable_effect(spread, len(pair.baseline), len(pair.current), alpha=alpha)
+    sizes = len(pair.baseline), len(pair.current)
+    return minimum_detectable_effect(spread, *sizes, alpha=alpha, min_effect=min_effect)

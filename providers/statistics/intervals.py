@@ -59,6 +59,50 @@ def median_rank(n: int, confidence: float) -> tuple[int, float]:
     return rank, min(covered, 1.0)
 
 
+def quantile_interval_of_sorted(
+    sample: Sequence[float], p: float, confidence: float = 0.95
+) -> Interval | None:
+    """The order-statistic interval of any quantile: ``[x(low), x(high)]``, equal tails at most.
+
+    None while the sample is too small to have an upper end (72 values for P95, 368 for P99).
+    """
+    ranks = quantile_ranks(len(sample), p, confidence)
+    if ranks is None:
+        return None
+    low, high, coverage = ranks
+    return Interval(sample[low - 1], sample[high - 1], coverage)
+
+
+@lru_cache(maxsize=4096)
+def quantile_ranks(n: int, p: float, confidence: float) -> tuple[int, int, float] | None:
+    """The closest ranks with P(B < low) and P(B >= high) at most half of what is left out.
+
+    B ~ Bin(n, p) counts the values below the quantile. Third: the coverage achieved.
+    """
+    tail = (1 - confidence) / 2
+    chances = [_binomial_probability(n, p, k) for k in range(n + 1)]
+    low, below = _rank_within(chances, tail)
+    above_rank, above = _rank_within(chances[::-1], tail)
+    high = n + 1 - above_rank
+    if low < 1 or high > n:
+        return None
+    return low, high, 1 - below - above
+
+
+def _rank_within(chances: Sequence[float], tail: float) -> tuple[int, float]:
+    """How many of the first chances add up to at most ``tail``, and to what."""
+    total, rank = 0.0, 0
+    while rank < len(chances) and total + chances[rank] <= tail:
+        total += chances[rank]
+        rank += 1
+    return rank, total
+
+
+def _binomial_probability(n: int, p: float, k: int) -> float:
+    log_ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return math.exp(log_ways + k * math.log(p) + (n - k) * math.log1p(-p))
+
+
 def _coin_probability(n: int, k: int) -> float:
     if n <= EXACT_COEFFICIENT_UP_TO:
         return math.comb(n, k) / (1 << n)

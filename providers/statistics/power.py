@@ -40,10 +40,12 @@ def minimum_detectable_effect(
     *,
     alpha: float = 0.05,
     power: float = POWER,
+    min_effect: float = 0.0,
 ) -> float | None:
-    """The smallest relative change (0.2 = 20 %) found with probability ``power``.
+    """The smallest relative change (0.2 = 20 %) that gets a verdict with probability ``power``.
 
-    ``spread`` is a ``log_spread``. None when these sizes can never reach ``alpha``.
+    Its estimate must be significant and above ``min_effect``. ``spread`` is a ``log_spread``. None
+    when these sizes can never reach ``alpha``.
     """
     if min(n_baseline, n_current) < 1 or smallest_p(n_baseline, n_current) > alpha:
         return None
@@ -51,17 +53,32 @@ def minimum_detectable_effect(
     effective = harmonic * EFFICIENCY - _small_sample_term(alpha)
     if effective <= 0:
         return None
-    return math.expm1(_reach(alpha, power) * spread * math.sqrt(2 / effective))
+    error = spread * math.sqrt(2 / effective)
+    hurdle = max(normal_quantile(1 - alpha / 2) * error, math.log1p(min_effect))
+    return math.expm1(hurdle + normal_quantile(power) * error)
 
 
-def runs_needed(spread: float, effect: float, *, alpha: float = 0.05, power: float = POWER) -> int:
-    """Runs on each side to find a relative change of ``effect`` with probability ``power``.
+def runs_needed(
+    spread: float,
+    effect: float,
+    *,
+    alpha: float = 0.05,
+    power: float = POWER,
+    min_effect: float = 0.0,
+) -> int:
+    """Runs on each side until a relative change of ``effect`` gets a verdict with ``power``.
 
-    Never fewer than can be significant at all. Raises ValueError for an effect of zero or less.
+    Never fewer than can be significant at all. Raises ValueError for an effect that no number of
+    runs can show: zero, or not above ``min_effect``.
     """
-    if effect <= 0:
-        raise ValueError("The change to be found must be above zero.")
-    wanted = 2 * (_reach(alpha, power) * spread / math.log1p(effect)) ** 2
+    if effect <= max(min_effect, 0.0):
+        raise ValueError("The change to be found must be above the smallest one that counts.")
+    certain = normal_quantile(power)
+    reach = math.log1p(effect)
+    # In units of the standard error: significant, and above the smallest effect.
+    significant = (normal_quantile(1 - alpha / 2) + certain) / reach
+    large = certain / (reach - math.log1p(min_effect))
+    wanted = 2 * (max(significant, large) * spread) ** 2
     return max(fewest_runs(alpha), math.ceil((wanted + _small_sample_term(alpha)) / EFFICIENCY))
 
 
@@ -71,10 +88,6 @@ def fewest_runs(alpha: float) -> int:
     while smallest_p(n, n) > alpha:
         n += 1
     return n
-
-
-def _reach(alpha: float, power: float) -> float:
-    return normal_quantile(1 - alpha / 2) + normal_quantile(power)
 
 
 def _small_sample_term(alpha: float) -> float:

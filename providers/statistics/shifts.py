@@ -63,7 +63,8 @@ def interval_rank(n_baseline: int, n_current: int, confidence: float) -> tuple[i
         return _exact_rank(n_baseline, n_current, confidence)
     pairs = n_baseline * n_current
     deviation = math.sqrt(pairs * (n_baseline + n_current + 1) / 12)
-    rank = math.floor(pairs / 2 - normal_quantile(0.5 + confidence / 2) * deviation)
+    # Rounded as the test's continuity correction does: it and the interval never disagree.
+    rank = math.floor(pairs / 2 - normal_quantile(0.5 + confidence / 2) * deviation + 0.5)
     return max(rank, 1), confidence
 
 

@@ -92,7 +92,7 @@ def test_without_a_baseline_nothing_is_compared() -> None:
     verdict = compare(Pair([], TTFTS))
 
     assert verdict == Verdict(
-        S.NO_BASELINE, "There is nothing to compare with yet.", n_baseline=0, n_current=10
+        S.NO_BASELINE, "The other side has no value to compare with.", n_baseline=0, n_current=10
     )
 
 
@@ -199,6 +199,36 @@ def test_one_of_ten_equal_llms_differs_in_at_most_five_percent_of_runs() -> None
     assert alarms / trials <= 0.06
 
 
+@pytest.mark.parametrize(("n_baseline", "n_current"), [(10, 10), (40, 10), (70, 10)])
+def test_a_jittery_llm_with_the_same_median_differs_in_about_five_percent_of_runs(
+    n_baseline: int, n_current: int
+) -> None:
+    generator = random.Random(1)
+    trials = 800
+
+    alarms = alarms_of_ranks = 0
+    for _ in range(trials):
+        calm = [generator.lognormvariate(6, 0.1) for _ in range(n_baseline)]
+        jittery = [generator.lognormvariate(6, 0.6) for _ in range(n_current)]
+        verdict = compare(Pair(calm, jittery))
+        alarms += verdict.state in (S.FASTER, S.SLOWER)
+        alarms_of_ranks += (verdict.p_adjusted or 1.0) <= 0.05
+
+    assert alarms / trials <= 0.065
+    assert alarms_of_ranks > alarms
+
+
+def test_a_change_that_unequal_spreads_explain_says_so() -> None:
+    calm = [100.0 + place / 10 for place in range(40)]
+    wild = [60.0, 95.0, 101.9, 130.0, 150.0, 190.0, 230.0, 300.0, 400.0, 700.0]
+
+    verdict = compare(Pair(calm, wild))
+
+    assert (verdict.p_adjusted or 1) <= 0.05 < (verdict.p_robust or 0)
+    assert verdict.state is S.NO_DETECTABLE_DIFFERENCE
+    assert verdict.reason.startswith("The sides spread so differently that +")
+
+
 def test_the_spread_pools_what_varies_inside_each_run() -> None:
     generator = random.Random(13)
     runs = [make_latencies(generator, 50, factor) for factor in (1.0, 2.0, 5.0)]
@@ -219,6 +249,21 @@ def test_the_minimum_detectable_effect_is_found_with_the_power_it_names(n: int) 
         found += compare(pair, Limits(min_effect=0.0)).state is S.SLOWER
 
     assert found / trials == pytest.approx(0.8, abs=0.06)
+
+
+@pytest.mark.parametrize("n", [100, 400])
+def test_the_detectable_effect_is_above_the_smallest_that_counts(n: int) -> None:
+    generator = random.Random(n)
+    effect = minimum_detectable_effect(0.1, n, n, min_effect=0.05)
+    assert effect is not None
+    trials, found = 300, 0
+
+    for _ in range(trials):
+        sides = ([f * generator.lognormvariate(6, 0.1) for _ in range(n)] for f in (1, 1 + effect))
+        found += compare(Pair(*sides)).state is S.SLOWER
+
+    assert effect > 0.05
+    assert found / trials == pytest.approx(0.8, abs=0.07)
 
 
 def test_sizes_that_can_never_be_significant_detect_nothing() -> None:
@@ -256,7 +301,16 @@ def test_never_fewer_runs_than_can_be_significant() -> None:
     assert fewest_runs(0.01) == 5
 
 
-@pytest.mark.parametrize("effect", [0.0, -0.1])
-def test_no_number_of_runs_finds_no_change(effect: float) -> None:
+@pytest.mark.parametrize("effect", [0.06, 0.08, 0.2])
+def test_the_runs_needed_count_with_the_smallest_effect_that_counts(effect: float) -> None:
+    n = runs_needed(0.1, effect, min_effect=0.05)
+
+    assert (n > runs_needed(0.1, effect)) == (effect == 0.06)
+    assert (minimum_detectable_effect(0.1, n, n, min_effect=0.05) or 1) <= effect
+    assert (minimum_detectable_effect(0.1, n - 1, n - 1, min_effect=0.05) or 1) > effect
+
+
+@pytest.mark.parametrize(("effect", "min_effect"), [(0.0, 0.0), (-0.1, 0.0), (0.05, 0.05)])
+def test_no_number_of_runs_finds_no_change(effect: float, min_effect: float) -> None:
     with pytest.raises(ValueError):
-        runs_needed(0.25, effect)
+        runs_needed(0.25, effect, min_effect=min_effect)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -8,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from providers.statistics.intervals import median_interval, median_rank, wilson_interval
+from providers.statistics.intervals import (
+    median_interval,
+    median_rank,
+    quantile_interval_of_sorted,
+    quantile_ranks,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +65,44 @@ def test_the_interval_covers_the_true_median_as_often_as_it_says() -> None:
         hits += interval.low <= 0.6931 <= interval.high
 
     assert hits / trials == pytest.approx(0.9785, abs=0.01)
+
+
+@given(
+    st.integers(min_value=2, max_value=1_500), st.sampled_from([0.05, 0.1, 0.5, 0.9, 0.95, 0.99])
+)
+def test_the_interval_of_a_quantile_is_scipys(n: int, p: float) -> None:
+    ranks = [float(rank) for rank in range(1, n + 1)]
+    expected = stats.quantile_test(ranks, p=p).confidence_interval(0.95)
+
+    interval = quantile_interval_of_sorted(ranks, p)
+
+    if interval is None:
+        assert math.isnan(expected.low) or math.isnan(expected.high)
+    else:
+        assert (interval.low, interval.high) == (expected.low, expected.high)
+        covered = stats.binom.cdf(interval.high - 1, n, p) - stats.binom.cdf(interval.low - 1, n, p)
+        assert interval.coverage == pytest.approx(covered, abs=1e-9)
+
+
+@pytest.mark.parametrize(("p", "fewest"), [(0.9, 36), (0.95, 72), (0.99, 368), (0.05, 72)])
+def test_a_tail_has_an_interval_once_both_its_ends_are_in_the_sample(p: float, fewest: int) -> None:
+    assert quantile_ranks(fewest - 1, p, 0.95) is None
+    assert quantile_ranks(fewest, p, 0.95) is not None
+
+
+def test_the_interval_of_a_heavy_tail_covers_it_as_often_as_it_says() -> None:
+    generator = random.Random(4)
+    trials, n, truth = 1_500, 100, 20 ** (1 / 1.2)
+
+    hits, coverage = 0, 0.0
+    for _ in range(trials):
+        interval = quantile_interval_of_sorted(
+            sorted(generator.paretovariate(1.2) for _ in range(n)), 0.95
+        )
+        assert interval is not None
+        hits, coverage = hits + (interval.low <= truth <= interval.high), interval.coverage
+
+    assert hits / trials == pytest.approx(coverage, abs=0.012)
 
 
 @given(st.integers(min_value=1, max_value=2_000), st.data())

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from providers.statistics.intervals import Interval
-from providers.statistics.ranks import RankMethod, fitting_method, mann_whitney, smallest_p
+from providers.statistics.ranks import (
+    RankMethod,
+    brunner_munzel,
+    fitting_method,
+    mann_whitney,
+    smallest_p,
+)
 from providers.statistics.shifts import interval_rank, ratio, shift
 
 sizes = st.integers(min_value=1, max_value=14)
@@ -163,6 +169,40 @@ def _probability_of_u_up_to(u: int, n: int, m: int) -> float:
         for i in range(k, n * m + 1):
             counts[i] += counts[i - k]
     return sum(counts[: u + 1]) / math.comb(n + m, n)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_large_interval_and_its_test_never_disagree(seed: int) -> None:
+    generator = random.Random(seed)
+    n, m = generator.randint(21, 60), generator.randint(21, 60)
+    baseline, current = make_samples(seed, n, m, move=generator.uniform(-0.6, 0.6))
+
+    interval = shift(baseline, current).interval
+
+    is_significant = mann_whitney(baseline, current).p <= 0.05
+    assert is_significant == (interval.low > 0 or interval.high < 0)
+
+
+@pytest.mark.parametrize("digits", [0, 6])
+@pytest.mark.parametrize("sizes", [(3, 9), (12, 12), (40, 15), (150, 120)])
+def test_the_test_for_unequal_spreads_is_scipys(sizes: tuple[int, int], digits: int) -> None:
+    generator = random.Random(sum(sizes))
+    baseline = [round(generator.gauss(0, 2), digits) for _ in range(sizes[0])]
+    current = [round(generator.gauss(0.8, 5), digits) for _ in range(sizes[1])]
+    expected = stats.brunnermunzel(baseline, current)
+
+    found = brunner_munzel(baseline, current)
+
+    # Ours rounds the degrees of freedom down: never smaller, and hardly larger.
+    assert expected.pvalue <= found + 1e-12
+    assert found == pytest.approx(expected.pvalue, rel=0.05)
+
+
+def test_sides_that_do_not_overlap_differ_however_they_spread() -> None:
+    assert brunner_munzel([1.0, 2.0], [5.0, 9.0, 20.0]) == 0.0
+    assert brunner_munzel([3.0, 3.0], [3.0, 3.0]) == 1.0
+    with pytest.raises(ValueError):
+        brunner_munzel([1.0], [2.0, 3.0])
 
 
 def test_the_ratio_is_the_factor_between_the_samples() -> None:
