@@ -259,8 +259,10 @@ def test_the_detectable_effect_is_above_the_smallest_that_counts(n: int) -> None
     trials, found = 300, 0
 
     for _ in range(trials):
-        sides = ([f * generator.lognormvariate(6, 0.1) for _ in range(n)] for f in (1, 1 + effect))
-        found += compare(Pair(*sides)).state is S.SLOWER
+        before, after = (
+            [f * generator.lognormvariate(6, 0.1) for _ in range(n)] for f in (1, 1 + effect)
+        )
+        found += compare(Pair(before, after)).state is S.SLOWER
 
     assert effect > 0.05
     assert found / trials == pytest.approx(0.8, abs=0.07)
