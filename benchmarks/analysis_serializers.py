@@ -67,16 +67,26 @@ class VerdictOutput(serializers.Serializer[Any]):
     baseline_model_name = serializers.CharField()
     state = serializers.CharField(help_text=", ".join(state.value for state in VerdictState))
     reason = serializers.CharField()
+    cautions = serializers.ListField(
+        child=serializers.CharField(), help_text="What to keep in mind beside the verdict."
+    )
     n = serializers.IntegerField()
     n_baseline = serializers.IntegerField()
     median = serializers.FloatField(allow_null=True)
     baseline_median = serializers.FloatField(allow_null=True)
     p = serializers.FloatField(allow_null=True, help_text="Mann-Whitney, two-sided.")
     p_adjusted = serializers.FloatField(allow_null=True, help_text="After Holm.")
+    p_robust = serializers.FloatField(
+        allow_null=True, help_text="Brunner-Munzel after Holm: allows for unequal spreads."
+    )
     ratio = EstimateOutput(allow_null=True, help_text="Hodges-Lehmann, model over baseline.")
     shift = EstimateOutput(allow_null=True, help_text="The same as a difference.")
     minimum_detectable_effect = serializers.FloatField(
-        allow_null=True, help_text="Relative change that these sizes find with 80 %."
+        allow_null=True, help_text="Relative change that gets a verdict with 80 %."
+    )
+    usual_spread = serializers.FloatField(
+        allow_null=True,
+        help_text="How far one more run may lie from three or more earlier ones; else null.",
     )
 
 

@@ -23,12 +23,16 @@ from providers.statistics.comparison import (
     VerdictState,
     compare_many,
 )
+from providers.statistics.intervals import normal_quantile
+from providers.statistics.power import POWER
 from providers.statistics.quantiles import median
 from providers.statistics.students import student_quantile
 from providers.statistics.summary import Better
 
 FEWEST_RUNS = 3
 FEWEST_VALUES = 3
+# Beyond e^50 nothing is usual any more, and exp would overflow.
+BEYOND = 50.0
 # Chance that a run of an unchanged schedule raises an alarm: below the 5 % that are promised,
 # since levels are not quite normal.
 FALSE_ALARMS = 0.04
@@ -43,10 +47,18 @@ class Series:
     better: Better = Better.LOWER
     limits: Limits = DEFAULT_LIMITS
     invalid_reason: str | None = None
+    fewest_runs: int = FEWEST_RUNS
 
     @property
-    def baseline(self) -> list[Sequence[float]]:
-        return [values for values in self.earlier if len(values) >= FEWEST_VALUES]
+    def levels(self) -> list[float]:
+        """The medians of the earlier runs that have enough values."""
+        return [median(values) for values in self.earlier if len(values) >= FEWEST_VALUES]
+
+    @property
+    def pooled(self) -> list[float]:
+        """All values of the earlier runs; none while the runs are too few."""
+        is_enough = len(self.levels) >= self.fewest_runs
+        return list(chain.from_iterable(self.earlier)) if is_enough else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,67 +76,73 @@ class Judgement:
 
 def judge(series: Sequence[Series]) -> list[Judgement]:
     """One judgement for each, in order; the chance of any false alarm is shared among them."""
-    # Each compares with its own smallest effect, so Holm is asked with none and that comes after.
-    pairs = [_pair(one) for one in series]
-    verdicts = compare_many(pairs, Limits(min_effect=0.0))
+    verdicts = compare_many([_pair(one) for one in series])
     tested = sum(verdict.p is not None for verdict in verdicts)
     return [_judged(one, verdict, tested) for one, verdict in zip(series, verdicts, strict=True)]
 
 
-def usual_spread(runs: Sequence[Sequence[float]], alpha: float) -> float | None:
-    """The prediction limit of one more run's median, as a relative change."""
-    medians = [median(values) for values in runs]
-    if len(medians) < FEWEST_RUNS or min(medians) <= 0:
-        return None
-    spread = stdev(map(math.log, medians))
-    t = student_quantile(1 - alpha, len(medians) - 1)
-    # Beyond e^50 nothing is usual any more, and exp would overflow.
-    return math.expm1(min(t * spread * math.sqrt(1 + 1 / len(medians)), 50.0))
+def usual_spread(levels: Sequence[float], alpha: float) -> float:
+    """The prediction limit of one more run's median, as a relative change.
+
+    Raises ValueError for fewer than two levels, or one that is not positive.
+    """
+    return math.expm1(min(_log_limit(levels, alpha)[0], BEYOND))
+
+
+def _log_limit(levels: Sequence[float], alpha: float) -> tuple[float, float]:
+    """With the spread of the levels, both as logarithms."""
+    spread, freedom = stdev(map(math.log, levels)), len(levels) - 1
+    t = student_quantile(1 - alpha, freedom)
+    return t * spread * math.sqrt(1 + 1 / len(levels)), spread
 
 
 def _pair(series: Series) -> Pair:
-    runs = series.baseline
-    pooled = list(chain.from_iterable(runs)) if len(runs) >= FEWEST_RUNS else []
-    return Pair(pooled, series.current, series.better, series.invalid_reason)
+    return Pair(
+        series.pooled,
+        series.current,
+        series.better,
+        series.invalid_reason,
+        min_effect=series.limits.effect,
+    )
 
 
 def _judged(series: Series, verdict: Verdict, tested: int) -> Judgement:
-    runs = series.baseline
-    if verdict.state is VerdictState.NO_BASELINE:
-        sentence = f"{len(runs)} of the {FEWEST_RUNS} earlier runs that are needed."
-        return Judgement(replace(verdict, reason=sentence), len(runs))
-    if verdict.ratio is None:
-        return Judgement(verdict, len(runs))
-    usual = usual_spread(runs, FALSE_ALARMS / tested)
+    levels = series.levels
+    if verdict.state is VerdictState.NO_BASELINE and series.fewest_runs:
+        sentence = f"{len(levels)} of the {series.fewest_runs} earlier runs that are needed."
+        return Judgement(replace(verdict, reason=sentence), len(levels))
+    if verdict.ratio is None or len(levels) < FEWEST_RUNS:
+        return Judgement(verdict, len(levels))
+    alpha = FALSE_ALARMS / tested
+    usual = usual_spread(levels, alpha)
+    found = verdict.minimum_detectable_effect
+    if found is not None:
+        detectable = max(found, _detectable(levels, alpha))
+        verdict = replace(verdict, minimum_detectable_effect=detectable)
     if verdict.state in (VerdictState.SLOWER, VerdictState.FASTER):
-        verdict = _weighed(verdict, _level_change(runs, series.current), series.limits, usual)
-    return Judgement(verdict, len(runs), usual)
+        verdict = _weighed(verdict, _level_change(levels, series.current), usual)
+    return Judgement(verdict, len(levels), usual)
 
 
-def _level_change(runs: Sequence[Sequence[float]], current: Sequence[float]) -> float:
+def _detectable(levels: Sequence[float], alpha: float) -> float:
+    """The change of a level that lies beyond the limit with the usual power, wandering included."""
+    limit, spread = _log_limit(levels, alpha)
+    return math.expm1(min(limit + normal_quantile(POWER) * spread, BEYOND))
+
+
+def _level_change(levels: Sequence[float], current: Sequence[float]) -> float:
     """The newest median over the geometric mean of the earlier ones: a factor."""
-    usual = math.fsum(math.log(median(values)) for values in runs) / len(runs)
+    usual = math.fsum(math.log(level) for level in levels) / len(levels)
     return median(current) / math.exp(usual)
 
 
-def _weighed(verdict: Verdict, change: float, limits: Limits, usual: float | None) -> Verdict:
-    factor = verdict.ratio.value if verdict.ratio else 1.0
-    if _size(factor) <= limits.effect:
-        reason = f"A change of {_percent(factor)} is not above the {limits.effect * 100:g} % that "
-        return _unchanged(verdict, reason + "counts.")
-    if usual is None or _size(change) <= usual or (change > 1) != (factor > 1):
-        reason = f"A level of {_percent(change)} is within what the earlier runs differ"
-        return _unchanged(verdict, f"{reason} (up to {(usual or 0) * 100:.1f} %).")
-    return verdict
-
-
-def _unchanged(verdict: Verdict, reason: str) -> Verdict:
-    return replace(verdict, state=VerdictState.NO_DETECTABLE_DIFFERENCE, reason=reason)
-
-
-def _size(factor: float) -> float:
-    return max(factor, 1 / factor) - 1
-
-
-def _percent(factor: float) -> str:
-    return f"{(factor - 1) * 100:+.1f} %"
+def _weighed(verdict: Verdict, change: float, usual: float) -> Verdict:
+    is_slower = verdict.ratio is not None and verdict.ratio.value > 1
+    if max(change, 1 / change) - 1 > usual and (change > 1) == is_slower:
+        return verdict
+    reason = f"A level of {(change - 1) * 100:+.1f} % is within what the earlier runs differ"
+    return replace(
+        verdict,
+        state=VerdictState.NO_DETECTABLE_DIFFERENCE,
+        reason=f"{reason} (up to {usual * 100:.1f} %).",
+    )

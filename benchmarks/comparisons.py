@@ -8,54 +8,36 @@ from itertools import combinations
 from typing import Any
 from uuid import UUID
 
-from benchmarks.models import BenchmarkResult, BenchmarkRun
+from benchmarks.baselines import FEWEST_RUNS, Judgement, Series, judge
+from benchmarks.models import BenchmarkRun
+from benchmarks.sides import Side, sides_of
 from benchmarks.summaries import BETTER, interval_document
-from providers.statistics.comparison import Limits, Pair, Verdict, compare_many
+from providers.statistics.comparison import Limits, Pair, compare_many
 from providers.statistics.quantiles import median
 from providers.statistics.shifts import Estimate
 
 METRICS = ("ttft_ms", "total_latency_ms", "tpot_ms", "tps")
 ALL_PAIRS_UP_TO = 6
-# What makes the values of a side unfit to be compared, when it holds for half of them or more.
-SPOILS: dict[str, str] = {
-    "client_lag": "This client was late in half of the requests or more.",
-    "buffered_stream": "Something between us and the model held the answers back.",
-}
+# A side of which this share is spoiled is not compared.
+HALF = 0.5
+# Failures from this share on are worth a word: those who answer may be the quick ones.
+MANY_FAILED = 0.05
+# A late event loop spoils a figure that it can have moved by more than this share.
+LATE = 0.05
 COMPARED_SETTINGS = ("prompt", "max_tokens", "concurrency_per_llm", "request_rate", "cache_busting")
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """The successful results of one LLM, of one run or of several."""
-
-    llm_id: UUID
-    name: str
-    results: Sequence[BenchmarkResult]
-
-    def values(self, metric: str) -> list[float]:
-        found = (getattr(result, metric) for result in self.results)
-        return [value for value in found if value is not None]
-
-    def share(self, flag: str) -> float:
-        flagged = sum(flag in result.quality_flags for result in self.results)
-        return flagged / len(self.results) if self.results else 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Question:
-    """Is `current` faster or slower than `baseline`? `obstacle` says why it cannot be asked."""
+    """Is `current` faster or slower than `baseline`? `obstacle` says why it cannot be asked.
+
+    `earlier` are the single runs of a baseline that is the same LLM at other times.
+    """
 
     baseline: Side
     current: Side
     obstacle: str | None = None
-
-
-def sides_of(run: BenchmarkRun) -> dict[UUID, Side]:
-    """In the order of the run's LLMs."""
-    good: dict[UUID, list[BenchmarkResult]] = {}
-    for result in run.results.filter(error=None).order_by("ordinal"):
-        good.setdefault(result.llm_id, []).append(result)
-    return {pk: Side(pk, name, good.get(pk, [])) for pk, name in run.llm_names().items()}
+    earlier: Sequence[Side] = ()
 
 
 def inside(run: BenchmarkRun, reference: UUID | None) -> list[Question]:
@@ -71,12 +53,14 @@ def across(run: BenchmarkRun, earlier: Sequence[BenchmarkRun]) -> list[Question]
     """Each LLM of the run against its own results in the earlier runs, pooled."""
     obstacle = next(filter(None, (difference_of(run, other) for other in earlier)), None)
     pools = [sides_of(other) for other in earlier]
-    questions = []
-    for side in sides_of(run).values():
-        own = [pool[side.llm_id].results for pool in pools if side.llm_id in pool]
-        pooled = [result for results in own for result in results]
-        questions.append(Question(Side(side.llm_id, side.name, pooled), side, obstacle))
-    return questions
+    return [
+        against([pool[side.llm_id] for pool in pools if side.llm_id in pool], side, obstacle)
+        for side in sides_of(run).values()
+    ]
+
+
+def against(earlier: Sequence[Side], side: Side, obstacle: str | None = None) -> Question:
+    return Question(Side.pooled(side.llm_id, side.name, earlier), side, obstacle, earlier)
 
 
 def difference_of(run: BenchmarkRun, other: BenchmarkRun) -> str | None:
@@ -89,29 +73,39 @@ def difference_of(run: BenchmarkRun, other: BenchmarkRun) -> str | None:
     return f"The runs asked in different ways: {', '.join(differing)}."
 
 
-def judged(questions: Sequence[Question], metric: str, limits: Limits) -> list[Verdict]:
-    """One verdict per question; the p of all of them share one Holm."""
-    return compare_many([pair_of(question, metric) for question in questions], limits)
+def judged(questions: Sequence[Question], metric: str) -> list[Judgement]:
+    """One for each question; the p of all of them share one Holm.
+
+    What compares an LLM with itself at other times must also be more than the runs differ, as soon
+    as there are enough of them to tell.
+    """
+    limits = limits_of(questions, metric)
+    if any(question.earlier for question in questions):
+        return judge([series_of(q, metric, limits, fewest_runs=0) for q in questions])
+    verdicts = compare_many([pair_of(question, metric) for question in questions], limits)
+    return [Judgement(verdict, 0) for verdict in verdicts]
+
+
+def series_of(question: Question, metric: str, limits: Limits, *, fewest_runs: int) -> Series:
+    return Series(
+        [other.values(metric) for other in question.earlier],
+        question.current.values(metric),
+        BETTER[metric],
+        limits,
+        question.obstacle or _spoiled(question, metric),
+        fewest_runs,
+    )
 
 
 def limits_of(questions: Iterable[Question], metric: str) -> Limits:
-    return Limits(calibrated_error=error_share(questions, metric))
-
-
-def error_share(questions: Iterable[Question], metric: str) -> float:
     """The client's own error as a share of the values: the largest of the sides' medians."""
     sides = [side for q in questions for side in (q.baseline, q.current)]
-    return max((_error_share(side, metric) for side in sides), default=0.0)
+    error = max((_error_share(side, metric) for side in sides), default=0.0)
+    return Limits(calibrated_error=error)
 
 
 def _error_share(side: Side, metric: str) -> float:
-    # A throughput is off by as much as the time it was made from.
-    timed = "total_latency_ms" if metric in ("tps", "tpot_ms") else metric
-    shares = [
-        result.uncertainty_ms / value
-        for result in side.results
-        if result.uncertainty_ms is not None and (value := getattr(result, timed))
-    ]
+    shares = [share for r in side.results if (share := r.error_share(metric)) is not None]
     return median(shares) if shares else 0.0
 
 
@@ -126,16 +120,48 @@ def pair_of(question: Question, metric: str) -> Pair:
 
 def _spoiled(question: Question, metric: str) -> str | None:
     sides = (question.baseline, question.current)
-    for flag, sentence in SPOILS.items():
-        if any(side.share(flag) >= 0.5 for side in sides):
-            return sentence
-    cached = [side.share("cache_hit") >= 0.5 for side in sides]
+    for side in sides:
+        if side.failed_share >= HALF and side.results:
+            return f"Half of the requests to {side.name} or more failed: the rest tells little."
+        if _late_share(side, metric) >= HALF:
+            return "This client was late in half of the requests or more."
+        if side.share("buffered_stream") >= HALF:
+            return "Something between us and the model held the answers back."
+    cached = [side.share("cache_hit") >= HALF for side in sides]
     if metric != "tps" and cached[0] != cached[1]:
         return "One side was answered from the provider's cache."
-    estimated = [side.share("tokens_estimated") >= 0.5 for side in sides]
+    estimated = [side.share("tokens_estimated") >= HALF for side in sides]
     if metric in ("tps", "tpot_ms") and estimated[0] != estimated[1]:
         return "The tokens of one side are estimates."
     return None
+
+
+def _late_share(side: Side, metric: str) -> float:
+    """Of the results whose stamps a late event loop can have moved by more than what counts."""
+    late = sum(
+        "client_lag" in result.quality_flags
+        and (result.uncertainty_ms is None or (result.error_share(metric) or 0) > LATE)
+        for result in side.results
+    )
+    return late / len(side.results) if side.results else 0.0
+
+
+def cautions_of(question: Question, judgement: Judgement) -> list[str]:
+    """What the one who reads a verdict should know beside it."""
+    if judgement.verdict.p is None:
+        return []
+    found = [
+        f"{side.failed} of {side.failed + len(side.results)} requests to {side.name} failed; "
+        "only the answered ones are compared."
+        for side in (question.baseline, question.current)
+        if side.failed_share >= MANY_FAILED
+    ]
+    if question.earlier and judgement.n_runs < FEWEST_RUNS:
+        found.append(
+            f"How much the level wanders from run to run is known from {FEWEST_RUNS} earlier runs "
+            f"on; this compares with {judgement.n_runs}."
+        )
+    return found
 
 
 def comparison_document(
@@ -147,20 +173,20 @@ def comparison_document(
 
 def _metric_document(questions: Sequence[Question], metric: str) -> dict[str, Any]:
     limits = limits_of(questions, metric)
-    verdicts = judged(questions, metric, limits)
     return {
         "metric": metric,
         "better": BETTER[metric].value,
         "alpha": limits.alpha,
         "smallest_effect": limits.effect,
         "comparisons": [
-            verdict_document(question, metric, verdict)
-            for question, verdict in zip(questions, verdicts, strict=True)
+            verdict_document(question, metric, judgement)
+            for question, judgement in zip(questions, judged(questions, metric), strict=True)
         ],
     }
 
 
-def verdict_document(question: Question, metric: str, verdict: Verdict) -> dict[str, Any]:
+def verdict_document(question: Question, metric: str, judgement: Judgement) -> dict[str, Any]:
+    verdict = judgement.verdict
     return {
         "model_id": str(question.current.llm_id),
         "model_name": question.current.name,
@@ -168,15 +194,18 @@ def verdict_document(question: Question, metric: str, verdict: Verdict) -> dict[
         "baseline_model_name": question.baseline.name,
         "state": verdict.state.value,
         "reason": verdict.reason,
+        "cautions": cautions_of(question, judgement),
         "n": verdict.n_current,
         "n_baseline": verdict.n_baseline,
         "median": _median(question.current.values(metric)),
         "baseline_median": _median(question.baseline.values(metric)),
         "p": verdict.p,
         "p_adjusted": verdict.p_adjusted,
+        "p_robust": verdict.p_robust,
         "ratio": _estimate(verdict.ratio),
         "shift": _estimate(verdict.shift),
         "minimum_detectable_effect": verdict.minimum_detectable_effect,
+        "usual_spread": judgement.usual_spread,
     }
 
 

@@ -8,11 +8,19 @@ from uuid import UUID
 
 from django.db import transaction
 
-from benchmarks.baselines import Judgement, Series, judge
-from benchmarks.comparisons import Question, Side, difference_of, limits_of, pair_of, sides_of
+from benchmarks.baselines import FEWEST_RUNS, Judgement, judge
+from benchmarks.comparisons import (
+    Question,
+    against,
+    cautions_of,
+    difference_of,
+    limits_of,
+    series_of,
+)
 from benchmarks.models import BenchmarkRun
+from benchmarks.sides import sides_of
 from benchmarks.signals import run_judged
-from benchmarks.summaries import BETTER, interval_document
+from benchmarks.summaries import interval_document
 from providers.statistics.comparison import VerdictState
 
 METRICS = ("ttft_ms", "total_latency_ms", "tps")
@@ -38,14 +46,16 @@ def verdicts_of(run: BenchmarkRun) -> list[dict[str, Any]]:
     baselines = {llm_id: usable(earlier, llm_id, _wanted(run)) for llm_id in current}
     pools = {other.pk: sides_of(other) for runs in baselines.values() for other in runs}
     questions = [
-        (side, [pools[other.pk][side.llm_id] for other in baselines[side.llm_id]])
+        against([pools[other.pk][side.llm_id] for other in baselines[side.llm_id]], side)
         for side in current.values()
     ]
-    asked = [(side, own, metric) for side, own in questions for metric in METRICS]
-    judgements = judge([_series(*one) for one in asked])
+    asked = [(question, metric) for question in questions for metric in METRICS]
+    judgements = judge(
+        [series_of(q, m, limits_of([q], m), fewest_runs=FEWEST_RUNS) for q, m in asked]
+    )
     return [
-        _document(side, metric, judgement)
-        for (side, _, metric), judgement in zip(asked, judgements, strict=True)
+        _document(question, metric, judgement)
+        for (question, metric), judgement in zip(asked, judgements, strict=True)
     ]
 
 
@@ -80,20 +90,8 @@ def _wanted(run: BenchmarkRun) -> int:
     return run.schedule.baseline_runs if run.schedule is not None else 0
 
 
-def _series(side: Side, earlier: Sequence[Side], metric: str) -> Series:
-    pooled = Side(side.llm_id, side.name, [r for other in earlier for r in other.results])
-    question = Question(pooled, side)
-    return Series(
-        [other.values(metric) for other in earlier],
-        side.values(metric),
-        BETTER[metric],
-        limits_of([question], metric),
-        pair_of(question, metric).invalid_reason,
-    )
-
-
-def _document(side: Side, metric: str, judgement: Judgement) -> dict[str, Any]:
-    verdict = judgement.verdict
+def _document(question: Question, metric: str, judgement: Judgement) -> dict[str, Any]:
+    side, verdict = question.current, judgement.verdict
     ratio = verdict.ratio
     return {
         "model_id": str(side.llm_id),
@@ -101,12 +99,14 @@ def _document(side: Side, metric: str, judgement: Judgement) -> dict[str, Any]:
         "metric": metric,
         "state": verdict.state.value,
         "reason": verdict.reason,
+        "cautions": cautions_of(question, judgement),
         "n": verdict.n_current,
         "n_baseline": verdict.n_baseline,
         "baseline_runs": judgement.n_runs,
         "ratio": ratio.value if ratio else None,
         "ratio_interval": interval_document(ratio.interval) if ratio else None,
         "p_adjusted": verdict.p_adjusted,
+        "p_robust": verdict.p_robust,
         "usual_spread": judgement.usual_spread,
         "minimum_detectable_effect": verdict.minimum_detectable_effect,
     }

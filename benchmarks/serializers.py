@@ -165,6 +165,26 @@ class GoodputOutput(serializers.Serializer[Any]):
     requests_per_second = serializers.FloatField(allow_null=True)
 
 
+class ThroughputOutput(serializers.Serializer[Any]):
+    """Of the successful requests, by the time in which the model was asked."""
+
+    seconds = serializers.FloatField(
+        allow_null=True,
+        help_text="With a request in flight; in an open loop from the first to the last.",
+    )
+    requests_per_second = serializers.FloatField(allow_null=True)
+    output_tokens_per_second = serializers.FloatField(allow_null=True)
+
+
+class DriftOutput(serializers.Serializer[Any]):
+    """TTFT in the second half of the run against the first."""
+
+    ratio = serializers.FloatField(help_text="Of the medians.")
+    p = serializers.FloatField(
+        help_text="Mann-Whitney. Small: the level moved, and the intervals are too narrow."
+    )
+
+
 class CostOutput(serializers.Serializer[Any]):
     total_usd = serializers.FloatField(allow_null=True)
     per_1000_requests_usd = serializers.FloatField(allow_null=True)
@@ -184,11 +204,15 @@ class TokenAuditOutput(serializers.Serializer[Any]):
 def _spread(metric: str) -> type[serializers.Serializer[Any]]:
     percents = [f"p{percent}" for percent in PERCENTS[metric]]
     flags = {name: serializers.BooleanField() for name in percents}
+    tails = {name: IntervalOutput(allow_null=True) for name in percents if name != "p50"}
     figures = [*percents, "min", "max", "mean"]
     fields: dict[str, Any] = {
         "n": serializers.IntegerField(),
         **{n: serializers.FloatField(allow_null=True) for n in figures},
         "median_interval": IntervalOutput(allow_null=True),
+        "tail_intervals": type(f"Tails_{metric}", (serializers.Serializer,), tails)(
+            help_text="Null while the sample is too small to have an upper end."
+        ),
         "points": serializers.ListField(
             child=serializers.FloatField(), help_text="All values while there are fewer than five."
         ),
@@ -207,9 +231,11 @@ class ModelHead(serializers.Serializer[Any]):
     success = RateOutput()
     error_classes = serializers.DictField(child=serializers.IntegerField())
     quality_flags = serializers.DictField(child=serializers.IntegerField())
+    throughput = ThroughputOutput()
     goodput = GoodputOutput(allow_null=True, help_text="Null without objectives.")
     cost = CostOutput()
     token_audit = TokenAuditOutput()
+    drift = DriftOutput(allow_null=True, help_text="Null below eight values.")
 
 
 # One member per metric, each with the percentiles that matter for it.

@@ -10,16 +10,20 @@ from uuid import UUID
 
 from benchmarks.models import BenchmarkResult, BenchmarkRun
 from benchmarks.objectives import Objectives
+from benchmarks.throughput import per_second, seconds_asked, throughput_of
 from benchmarks.tokens import audit_of
+from providers.statistics.drift import drift
 from providers.statistics.intervals import (
     SMALLEST_FOR_MEDIAN,
     Interval,
     median_interval_of_sorted,
+    quantile_interval_of_sorted,
     wilson_interval,
 )
 from providers.statistics.quantiles import QUANTILE_METHOD, ordered, quantile_of_sorted
 from providers.statistics.summary import Better, is_reliable
 
+MEDIAN = 50
 POOLED = (50, 95, 99)
 _TIMES = (50, 90, 95, 99)
 # Slow throughput is the low tail, slow answers are the high one.
@@ -80,6 +84,11 @@ def spread(values: Iterable[float | None], percents: Sequence[int]) -> dict[str,
         "max": sample[-1] if n else None,
         "mean": sum(sample) / n if n else None,
         "median_interval": interval_document(median_interval_of_sorted(sample)),
+        "tail_intervals": {
+            f"p{p}": interval_document(quantile_interval_of_sorted(sample, p / 100))
+            for p in percents
+            if p != MEDIAN
+        },
         "points": sample if n < SMALLEST_FOR_MEDIAN else [],
         "indicative": n < SMALLEST_FOR_MEDIAN,
         "reliable": {f"p{p}": is_reliable(n, p) for p in percents},
@@ -108,6 +117,7 @@ def _of_llm(
     good = [result for result in results if result.error is None]
     objectives = Objectives.of(run.slo)
     met = good if objectives is None else [r for r in good if objectives.are_met(r)]
+    seconds = seconds_asked(run, results)
     return {
         "model_id": str(llm_id),
         "model_name": name,
@@ -117,9 +127,11 @@ def _of_llm(
         "success": rate(len(good), len(results)),
         "error_classes": dict(Counter(r.error_class for r in results if r.error_class)),
         "quality_flags": dict(Counter(flag for r in results for flag in r.quality_flags)),
-        "goodput": None if objectives is None else _goodput(met, results),
+        "throughput": throughput_of(good, seconds),
+        "goodput": None if objectives is None else _goodput(met, results, seconds),
         "cost": _cost(results, good, met),
         "token_audit": audit_of(run, good),
+        "drift": _drift(good),
         **{
             metric: spread((getattr(r, metric) for r in good), percents)
             for metric, percents in PERCENTS.items()
@@ -127,20 +139,21 @@ def _of_llm(
     }
 
 
-def _goodput(met: Sequence[BenchmarkResult], results: Sequence[BenchmarkResult]) -> dict[str, Any]:
-    """Errors stay in the denominator. The rate is over the time from the first to the last."""
-    span_s = _span_s(results)
+def _goodput(
+    met: Sequence[BenchmarkResult], results: Sequence[BenchmarkResult], seconds: float | None
+) -> dict[str, Any]:
+    """Errors stay in the denominator."""
     return {
         "attainment": rate(len(met), len(results)),
-        "requests_per_second": len(met) / span_s if span_s else None,
+        "requests_per_second": per_second(len(met), seconds),
     }
 
 
-def _span_s(results: Sequence[BenchmarkResult]) -> float | None:
-    starts = [result.started_at for result in results if result.started_at]
-    if not starts:
-        return None
-    return (max(result.created_at for result in results) - min(starts)).total_seconds()
+def _drift(good: Iterable[BenchmarkResult]) -> dict[str, float] | None:
+    """Of the TTFT, in the order of the requests."""
+    in_order = sorted((result.iteration, result.ttft_ms) for result in good if result.ttft_ms)
+    found = drift([ttft_ms for _, ttft_ms in in_order])
+    return None if found is None else {"ratio": found.ratio, "p": found.p}
 
 
 def _cost(

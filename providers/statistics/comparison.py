@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from providers.statistics.power import log_spread, minimum_detectable_effect
@@ -41,12 +41,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Values of one metric: ``current`` is judged against ``baseline`` (several runs, pooled)."""
+    """Values of one metric: ``current`` is judged against ``baseline`` (several runs, pooled).
+
+    ``min_effect`` goes before that of the limits.
+    """
 
     baseline: Sequence[float]
     current: Sequence[float]
     better: Better = Better.LOWER
     invalid_reason: str | None = None
+    min_effect: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,7 @@ def _judged(pair: Pair, evidence: _Evidence, limits: Limits) -> Verdict:
     if factor is None:
         reason = "A value is zero or negative, so there is no ratio."
         return Verdict(VerdictState.INVALID, reason, *sizes)
+    limits = limits if pair.min_effect is None else replace(limits, min_effect=pair.min_effect)
     state = _state(factor.value, evidence, pair.better, limits)
     return Verdict(
         state,

@@ -65,7 +65,7 @@ def test_a_run_that_cannot_tell_keeps_the_alert_as_it_is() -> None:
     make_rule(rule_type=KIND)
     runs = judged(1.0, 1.0, 1.0, 1.0, 1.6)
     (blind,) = make_history(runs[0].schedule or make_schedule(), 1.0)
-    blind.results.update(quality_flags=["client_lag"])
+    blind.results.update(quality_flags=["client_lag"], uncertainty_ms=None)
     BenchmarkRun.objects.filter(pk=blind.pk).update(created_at=timezone.now())
 
     judge_run(blind.pk)

@@ -212,6 +212,7 @@ def test_statistics_keep_the_models_apart(api: APIClient) -> None:
         "max": 120.0,
         "mean": 110.0,
         "median_interval": None,
+        "tail_intervals": {"p90": None, "p95": None, "p99": None},
         "points": [100.0, 110.0, 120.0],
         "indicative": True,
         "reliable": {"p50": True, "p90": False, "p95": False, "p99": False},

@@ -117,6 +117,40 @@ def test_a_run_is_compared_with_earlier_runs_pooled(api: APIClient) -> None:
     ]
 
 
+def test_against_single_earlier_runs_the_wandering_is_not_known_and_that_is_said(
+    api: APIClient,
+) -> None:
+    llm = make_llm()
+    earlier, run = make_run(llm, seed=1), make_run(llm, seed=2)
+    fill(earlier, llm, 1.0)
+    fill(run, llm, 1.4)
+
+    (verdict,) = compared(api, run, baseline=str(earlier.pk))["ttft_ms"]
+
+    assert (verdict["state"], verdict["usual_spread"]) == ("slower", None)
+    assert verdict["cautions"] == [
+        "How much the level wanders from run to run is known from 3 earlier runs on; this compares "
+        "with 1."
+    ]
+
+
+def test_a_change_like_those_between_the_earlier_runs_is_none(api: APIClient) -> None:
+    llm = make_llm()
+    earlier = [make_run(llm, seed=n) for n in range(4)]
+    for other, level in zip(earlier, (1.0, 1.4, 0.8, 1.2), strict=True):
+        fill(other, llm, level)
+    run = make_run(llm, seed=9)
+    fill(run, llm, 1.5)
+
+    (verdict,) = compared(api, run, baseline=",".join(str(o.pk) for o in earlier))["ttft_ms"]
+
+    assert verdict["p_adjusted"] < 0.001
+    assert verdict["state"] == "no_detectable_difference"
+    assert "is within what the earlier runs differ" in verdict["reason"]
+    assert verdict["usual_spread"] < verdict["minimum_detectable_effect"]
+    assert verdict["cautions"] == []
+
+
 def test_runs_that_asked_in_different_ways_are_not_compared(api: APIClient) -> None:
     llm = make_llm()
     other, run = make_run(llm, max_tokens=50), make_run(llm, prompt_pack="reasoning")
@@ -132,7 +166,8 @@ def test_runs_that_asked_in_different_ways_are_not_compared(api: APIClient) -> N
 @pytest.mark.parametrize(
     ("fields", "metric"),
     [
-        ({"quality_flags": ["client_lag"]}, "ttft_ms"),
+        ({"quality_flags": ["client_lag"], "uncertainty_ms": 20.0}, "ttft_ms"),
+        ({"quality_flags": ["client_lag"], "uncertainty_ms": None}, "ttft_ms"),
         ({"quality_flags": ["cache_hit"]}, "ttft_ms"),
         ({"quality_flags": ["tokens_estimated"]}, "tps"),
     ],
@@ -146,6 +181,44 @@ def test_values_that_a_flag_spoils_are_not_compared(
     fill(run, second, 2.0, **fields)
 
     assert compared(api, run)[metric][0]["state"] == "invalid"
+
+
+def test_a_late_client_whose_stamps_were_not_late_spoils_nothing(api: APIClient) -> None:
+    first, second = make_llm(), make_llm()
+    run = make_run(first, second)
+    fill(run, first, 1.0, quality_flags=["client_lag"])
+    fill(run, second, 2.0, quality_flags=["client_lag"])
+
+    assert compared(api, run)["ttft_ms"][0]["state"] == "slower"
+
+
+def test_a_side_of_which_half_failed_is_not_compared(api: APIClient) -> None:
+    first, second = make_llm(), make_llm(custom_name="shaky")
+    run = make_run(first, second)
+    fill(run, first, 1.0)
+    fill(run, second, 0.5)
+    for _ in range(12):
+        make_bad(run, second)
+
+    (verdict,) = compared(api, run)["ttft_ms"]
+
+    assert verdict["state"] == "invalid"
+    assert verdict["reason"].startswith("Half of the requests to shaky or more failed")
+
+
+def test_fewer_failures_are_a_caution_beside_the_verdict(api: APIClient) -> None:
+    first, second = make_llm(), make_llm(custom_name="shaky")
+    run = make_run(first, second)
+    fill(run, first, 1.0)
+    fill(run, second, 0.5)
+    make_bad(run, second)
+
+    (verdict,) = compared(api, run)["ttft_ms"]
+
+    assert verdict["state"] == "faster"
+    assert verdict["cautions"] == [
+        "1 of 13 requests to shaky failed; only the answered ones are compared."
+    ]
 
 
 def test_an_effect_below_the_error_of_the_client_does_not_count(api: APIClient) -> None:

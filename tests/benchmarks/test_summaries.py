@@ -83,6 +83,18 @@ def test_a_percentile_beyond_the_data_is_not_reliable() -> None:
     }
 
 
+def test_a_tail_has_the_interval_of_scipy_once_the_sample_is_large_enough() -> None:
+    draw = random.Random(6)
+    values = [draw.lognormvariate(5, 0.7) for _ in range(100)]
+
+    found = spread(values, PERCENTS["ttft_ms"])["tail_intervals"]
+
+    expected = stats.quantile_test(values, p=0.95).confidence_interval(0.95)
+    assert (found["p95"]["low"], found["p95"]["high"]) == (expected.low, expected.high)
+    assert found["p95"]["coverage"] == pytest.approx(0.9826, abs=1e-4)
+    assert (list(found), found["p99"]) == (["p90", "p95", "p99"], None)
+
+
 def test_success_has_a_wilson_interval() -> None:
     found = of_llm([make_row() for _ in range(9)] + [make_failed()])
 
@@ -100,6 +112,48 @@ def test_goodput_counts_errors_as_not_good() -> None:
 
     assert (found["attainment"]["count"], found["attainment"]["n"]) == (2, 4)
     assert found["requests_per_second"] == pytest.approx(2.0)
+
+
+def make_span(begins_s: float, lasts_s: float, **fields: Any) -> BenchmarkResult:
+    begins = NOW + timedelta(seconds=begins_s)
+    return make_row(started_at=begins, response_ms=lasts_s * 1000, output_tokens=30, **fields)
+
+
+def test_a_closed_loop_is_timed_while_the_model_is_asked() -> None:
+    # Two overlap, and for six seconds the other models have their turn.
+    rows = [make_span(0, 2), make_span(1, 2), make_span(9, 1)]
+
+    found = of_llm(rows)["throughput"]
+
+    assert found == {
+        "seconds": pytest.approx(4.0),
+        "requests_per_second": pytest.approx(3 / 4),
+        "output_tokens_per_second": pytest.approx(90 / 4),
+    }
+
+
+def test_an_open_loop_is_timed_from_the_first_due_to_the_last_answer() -> None:
+    rows = [make_span(1, 2, queue_wait_ms=500.0), make_span(9, 1)]
+
+    assert of_llm(rows, request_rate=1.0)["throughput"]["seconds"] == pytest.approx(9.5)
+
+
+def test_unknown_tokens_make_the_rate_of_tokens_unknown() -> None:
+    found = of_llm([make_span(0, 2), make_row()])["throughput"]
+
+    assert found["output_tokens_per_second"] is None
+    assert of_llm([])["throughput"]["requests_per_second"] is None
+
+
+def test_a_level_that_moves_during_the_run_is_told() -> None:
+    def found(second: float) -> Any:
+        levels = [100.0] * 10 + [second] * 10
+        rows = [make_row(ttft_ms=v + n * 7 % 10, iteration=n) for n, v in enumerate(levels)]
+        return of_llm(rows[::-1])["drift"]
+
+    assert found(150.0) == {"ratio": pytest.approx(1.5, rel=0.03), "p": pytest.approx(0, abs=1e-4)}
+    assert found(101.0)["p"] > 0.05
+    assert of_llm([make_row(iteration=n) for n in range(7)])["drift"] is None
 
 
 def test_without_objectives_there_is_no_goodput() -> None:
@@ -167,7 +221,7 @@ def test_the_token_audit_compares_what_was_billed_with_the_text() -> None:
         make_row(output_tokens=60, token_source="estimated"),
     ]
 
-    audit = of_llm(rows, prompt=prompt)["token_audit"]
+    audit = of_llm(rows, prompt=prompt, cache_busting=False)["token_audit"]
 
     assert audit == {
         "n_reported": 2,
@@ -176,3 +230,11 @@ def test_the_token_audit_compares_what_was_billed_with_the_text() -> None:
         "input_ratio": pytest.approx(24 / estimate_tokens(prompt)),
         "n_mismatched": 1,
     }
+
+
+def test_the_mark_in_front_of_a_prompt_is_no_surplus() -> None:
+    length = estimate_tokens("[0123456789ab] Count to 20.")
+
+    found = of_llm([make_row(token_source="usage", input_tokens=length)], prompt="Count to 20.")
+
+    assert found["token_audit"]["input_ratio"] == 1.0
