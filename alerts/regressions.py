@@ -96,8 +96,10 @@ def _close(alerts: Iterable[Alert], reason: ResolveReason) -> int:
 def _condition(
     schedule: BenchmarkSchedule, llm: LLM, verdicts: list[Mapping[str, Any]]
 ) -> Condition:
-    slower = [verdict for verdict in verdicts if verdict["state"] == "slower"]
-    is_told = any(verdict["state"] in TELLING for verdict in verdicts)
+    slower = [verdict for verdict in verdicts if verdict["confirmed"]]
+    # Slower, but not yet in as many runs as the schedule asks for, tells nothing.
+    is_open = any(verdict["state"] == "slower" for verdict in verdicts) and not slower
+    is_told = any(verdict["state"] in TELLING for verdict in verdicts) and not is_open
     label = f"{llm.name} ({llm.account.display_name})"
     return Condition(
         scope=bench_scope(schedule.pk, llm.pk),

@@ -159,6 +159,7 @@ class BenchmarkScheduleAdmin(admin.ModelAdmin[BenchmarkSchedule]):
         "cron",
         "every_hours",
         "baseline_runs",
+        "alarm_after_runs",
         *BenchmarkSchedule.SETTINGS,
         *readonly_fields,
     ]

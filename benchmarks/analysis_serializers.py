@@ -8,7 +8,7 @@ from rest_framework import serializers
 from arguslm.api.fields import Choice
 from benchmarks.comparisons import METRICS
 from benchmarks.models import BenchmarkRun
-from benchmarks.serializers import IntervalOutput
+from benchmarks.statistics_serializers import IntervalOutput
 from models_app.models import LLM
 from providers.statistics.comparison import VerdictState
 

@@ -56,7 +56,8 @@ def _events(run: BenchmarkRun, results: list[BenchmarkResult], is_last: bool) ->
         data = result_document(result, name)
         seq = 2 * result.ordinal
         yield {**data, "type": "result", "seq": seq - 1, "run_id": str(run.pk), "data": data}
-        yield _progress(run, result.ordinal, total, RUNNING, name, _eta_s(run, result, total))
+        left_s = run.seconds_left(result.ordinal, result.created_at)
+        yield _progress(run, result.ordinal, total, RUNNING, name, left_s)
     if is_last:
         yield _end(run, total)
 
@@ -82,14 +83,6 @@ def _progress(
         "status": str(status),
         "eta_s": eta_s,
     }
-
-
-def _eta_s(run: BenchmarkRun, result: BenchmarkResult, total: int) -> float | None:
-    """Seconds left if the rest takes as long per request as what is done."""
-    if run.started_at is None:
-        return None
-    elapsed_s = (result.created_at - run.started_at).total_seconds()
-    return round(max(elapsed_s, 0.0) / result.ordinal * (total - result.ordinal), 1)
 
 
 def _end(run: BenchmarkRun, total: int) -> Event:

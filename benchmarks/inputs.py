@@ -13,7 +13,7 @@ from arguslm.api.serializers import Input
 from benchmarks.cron import is_cron
 from benchmarks.engine import Arrivals
 from benchmarks.models import MAX_ITERATIONS
-from benchmarks.models.schedules import MAX_BASELINE_RUNS, MAX_HOURS
+from benchmarks.models.schedules import MAX_ALARM_AFTER, MAX_BASELINE_RUNS, MAX_HOURS
 from benchmarks.models.settings import (
     ARRIVALS,
     MAX_CONCURRENCY,
@@ -151,6 +151,12 @@ class ScheduleInput(SettingsInput):
     cron = Text(required=False, max_length=100, allow_null=True, help_text="Five fields, in UTC.")
     every_hours = Whole(required=False, allow_null=True, min_value=1, max_value=MAX_HOURS)
     baseline_runs = Whole(default=7, min_value=3, max_value=MAX_BASELINE_RUNS)
+    alarm_after_runs = Whole(
+        default=1,
+        min_value=1,
+        max_value=MAX_ALARM_AFTER,
+        help_text="Runs that must be slower one after the other before an alert is raised.",
+    )
 
     def validate_cron(self, text: str | None) -> str:
         if text is not None and not is_cron(text):

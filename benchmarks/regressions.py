@@ -24,6 +24,7 @@ from benchmarks.summaries import interval_document
 from providers.statistics.comparison import VerdictState
 
 METRICS = ("ttft_ms", "total_latency_ms", "tps")
+SLOWER = VerdictState.SLOWER.value
 # Runs looked at for each that is wanted: regressed ones are no baseline.
 LOOK_BACK = 4
 
@@ -53,8 +54,9 @@ def verdicts_of(run: BenchmarkRun) -> list[dict[str, Any]]:
     judgements = judge(
         [series_of(q, m, limits_of([q], m), fewest_runs=FEWEST_RUNS) for q, m in asked]
     )
+    before = _slower_before(run)
     return [
-        _document(question, metric, judgement)
+        _document(question, metric, judgement, before)
         for (question, metric), judgement in zip(asked, judgements, strict=True)
     ]
 
@@ -81,7 +83,7 @@ def usable(runs: Sequence[BenchmarkRun], llm_id: UUID, most: int) -> list[Benchm
 
 def has_regressed(run: BenchmarkRun, llm_id: UUID) -> bool:
     return any(
-        verdict["model_id"] == str(llm_id) and verdict["state"] == VerdictState.SLOWER.value
+        verdict["model_id"] == str(llm_id) and verdict["state"] == SLOWER
         for verdict in run.verdicts or []
     )
 
@@ -90,14 +92,37 @@ def _wanted(run: BenchmarkRun) -> int:
     return run.schedule.baseline_runs if run.schedule is not None else 0
 
 
-def _document(question: Question, metric: str, judgement: Judgement) -> dict[str, Any]:
+def _slower_before(run: BenchmarkRun) -> set[tuple[str, str]] | None:
+    """Models and metrics that were slower in each run that has to confirm; None when none has."""
+    schedule = run.schedule
+    if schedule is None or schedule.alarm_after_runs == 1:
+        return None
+    wanted = schedule.alarm_after_runs - 1
+    before = schedule.runs.filter(
+        status=BenchmarkRun.Status.COMPLETED, created_at__lt=run.created_at
+    ).order_by("-created_at")[:wanted]
+    slower = [
+        {(v["model_id"], v["metric"]) for v in other.verdicts or [] if v["state"] == SLOWER}
+        for other in before
+    ]
+    return set.intersection(*slower) if len(slower) == wanted else set()
+
+
+def _document(
+    question: Question,
+    metric: str,
+    judgement: Judgement,
+    slower_before: set[tuple[str, str]] | None,
+) -> dict[str, Any]:
     side, verdict = question.current, judgement.verdict
+    is_unbroken = slower_before is None or (str(side.llm_id), metric) in slower_before
     ratio = verdict.ratio
     return {
         "model_id": str(side.llm_id),
         "model_name": side.name,
         "metric": metric,
         "state": verdict.state.value,
+        "confirmed": judgement.is_regression and is_unbroken,
         "reason": verdict.reason,
         "cautions": cautions_of(question, judgement),
         "n": verdict.n_current,

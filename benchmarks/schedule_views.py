@@ -15,7 +15,7 @@ from arguslm.api.queries import limit_field, offset_field
 from arguslm.api.serializers import refuse_body
 from benchmarks.inputs import ScheduleInput
 from benchmarks.models import BenchmarkSchedule
-from benchmarks.serializers import SloOutput
+from benchmarks.statistics_serializers import SloOutput
 
 
 class ScheduleOutput(serializers.ModelSerializer[BenchmarkSchedule]):
@@ -32,6 +32,7 @@ class ScheduleOutput(serializers.ModelSerializer[BenchmarkSchedule]):
             "cron",
             "every_hours",
             "baseline_runs",
+            "alarm_after_runs",
             "baseline_from",
             "next_due_at",
             "last_note",

@@ -28,6 +28,7 @@ from benchmarks.serializers import (
     ResultOutput,
     ResultQuery,
     RunDetail,
+    RunHead,
     RunList,
     RunOutput,
     RunQuery,
@@ -66,7 +67,7 @@ class BenchmarkViewSet(GenericViewSet[BenchmarkRun]):
     @extend_schema(responses=RunDetail)
     def retrieve(self, request: Request, pk: UUID) -> HttpResponse:
         run: Any = self.get_object()
-        head = JSONRenderer().render(RunOutput(run).data)
+        head = JSONRenderer().render(RunHead(run).data)
         made = archive.encoded(run, run.result_count)
         parts = (head[:-1], b',"results":', made.results, b',"statistics":', made.statistics, b"}")
         return HttpResponse(b"".join(parts), content_type="application/json")

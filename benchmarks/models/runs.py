@@ -10,6 +10,7 @@ from django.db import models, transaction
 from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from arguslm.api.ids import new_id
 from arguslm.api.leases import Leased, unheld
@@ -139,7 +140,7 @@ class BenchmarkRun(Leased, RunSettings):
     def llm_ids(self) -> list[UUID]:
         return [target.llm_id for target in self.targets.all()]
 
-    @property
+    @cached_property
     def total(self) -> int:
         """Requests that the whole run makes."""
         return len(self.targets.all()) * self.num_runs
@@ -157,6 +158,13 @@ class BenchmarkRun(Leased, RunSettings):
         if self.open_loop is not None:
             return timetable(self.llm_ids, self.num_runs, self.seed, self.open_loop)
         return plan(self.llm_ids, self.num_runs, self.seed)
+
+    def seconds_left(self, done: int, at: datetime) -> float | None:
+        """If the rest takes as long per request as what is done at that moment."""
+        if self.started_at is None or not done:
+            return None
+        elapsed_s = max((at - self.started_at).total_seconds(), 0.0)
+        return round(elapsed_s / done * (self.total - done), 1)
 
     @property
     def open_loop(self) -> OpenLoop | None:

@@ -18,6 +18,7 @@ from models_app.models import LLM
 
 MAX_HOURS = 31 * 24
 MAX_BASELINE_RUNS = 50
+MAX_ALARM_AFTER = 10
 
 
 def cron_text(text: str) -> None:
@@ -46,6 +47,11 @@ class BenchmarkSchedule(RunSettings):
         default=7,
         validators=[MinValueValidator(3), MaxValueValidator(MAX_BASELINE_RUNS)],
         help_text="Earlier runs that a new one is compared with, pooled.",
+    )
+    alarm_after_runs = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_ALARM_AFTER)],
+        help_text="Runs that must be slower one after the other before an alert is raised.",
     )
     baseline_from = models.DateTimeField(
         null=True, editable=False, help_text="Runs before this time are no baseline any more."

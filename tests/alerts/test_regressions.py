@@ -54,6 +54,18 @@ def test_an_alert_resolves_when_a_run_is_as_fast_as_before() -> None:
     assert [event.kind for event in alert.events.all()] == ["opened", "resolved"]
 
 
+def test_where_two_runs_must_be_slower_one_alone_neither_opens_nor_resolves() -> None:
+    make_rule(rule_type=KIND)
+    runs = judged(1.0, 1.0, 1.0, 1.6, alarm_after_runs=2)
+    assert not Alert.objects.exists()
+
+    more = make_history(runs[0].schedule or make_schedule(), 1.6)
+    BenchmarkRun.objects.filter(pk=more[0].pk).update(created_at=timezone.now())
+    judge_run(more[0].pk)
+
+    assert Alert.objects.get().state == "open"
+
+
 def test_an_unchanged_schedule_raises_no_alert() -> None:
     make_rule(rule_type=KIND)
     judged(1.0, 1.01, 0.99, 1.0, 1.0, 1.01)

@@ -96,6 +96,7 @@ def schedule_form(**fields: str) -> dict[str, str]:
         "name": "Nightly",
         "enabled": "on",
         "baseline_runs": "7",
+        "alarm_after_runs": "1",
         "prompt_pack": "reasoning",
         "max_tokens": "200",
         "num_runs": "5",

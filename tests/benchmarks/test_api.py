@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -78,6 +78,7 @@ def test_a_run_is_described_in_full(api: APIClient) -> None:
 
     body = api.get(f"{URL}/{run.pk}").json()
 
+    assert body.pop("eta_s") > 0
     del body["results"], body["statistics"]
     assert body == {
         "id": str(run.pk),
@@ -105,7 +106,18 @@ def test_a_run_is_described_in_full(api: APIClient) -> None:
         "schedule_id": None,
         "failure_reason": None,
         "cancelled": False,
+        "verdicts": None,
     }
+
+
+def test_the_time_left_is_that_of_the_requests_left(api: APIClient) -> None:
+    llm = make_llm()
+    run = make_run(llm, num_runs=4, started_at=NOON, status="running")
+
+    assert run.seconds_left(0, NOON) is None
+    assert run.seconds_left(1, NOON + timedelta(seconds=2)) == 6.0
+    BenchmarkRun.objects.update(status="completed")
+    assert api.get(URL).json()["runs"][0]["eta_s"] is None
 
 
 def test_before_work_begins_started_at_is_the_time_of_the_order(api: APIClient) -> None:

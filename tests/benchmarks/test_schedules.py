@@ -48,6 +48,7 @@ def test_a_schedule_is_made_read_changed_and_deleted(api: APIClient) -> None:
         "cron": None,
         "every_hours": 6,
         "baseline_runs": 7,
+        "alarm_after_runs": 1,
         "baseline_from": None,
         "next_due_at": body["next_due_at"],
         "last_note": "",
@@ -253,6 +254,19 @@ def test_a_regressed_run_never_becomes_the_baseline() -> None:
 
     assert set(found.values()) == {"slower"}
     assert (runs[-1].verdicts or [])[0]["baseline_runs"] == 4
+
+
+def test_a_schedule_may_want_a_second_slower_run_before_it_is_an_alert(api: APIClient) -> None:
+    schedule = make_schedule(alarm_after_runs=2)
+    runs = make_history(schedule, 1.0, 1.0, 1.01, 1.6, 1.0, 1.6, 1.6)
+    for run in runs:
+        states(run)
+
+    shown = [api.get(f"/api/v1/benchmarks/{run.pk}").json()["verdicts"][0] for run in runs]
+
+    assert [one["state"] == "slower" for one in shown] == [*[False] * 3, True, False, True, True]
+    assert [one["confirmed"] for one in shown] == [*[False] * 6, True]
+    assert shown[-1]["baseline_runs"] == 4
 
 
 def test_rebasing_takes_the_present_level_as_the_usual_one(api: APIClient) -> None:
