@@ -130,6 +130,17 @@ class Detectable(serializers.Serializer[Any]):
     effect = serializers.FloatField(allow_null=True)
 
 
+class BetweenRuns(serializers.Serializer[Any]):
+    """Of runs that asked like the newest one, at different times."""
+
+    runs = serializers.IntegerField()
+    usual_spread = serializers.FloatField(
+        allow_null=True,
+        help_text="A change below this, from one run to the next, is no news, however many "
+        "requests a run makes. Null below three runs.",
+    )
+
+
 class RunsNeeded(serializers.Serializer[Any]):
     model_id = serializers.UUIDField()
     metric = serializers.CharField()
@@ -140,7 +151,9 @@ class RunsNeeded(serializers.Serializer[Any]):
     )
     based_on = BasedOn()
     runs_needed = serializers.IntegerField(
-        allow_null=True, help_text="On each side; null while nothing is known."
+        allow_null=True, help_text="On each side, when both are asked at the same time."
     )
+    reason = serializers.CharField(allow_null=True, help_text="Why there is no such number.")
     fewest_runs = serializers.IntegerField(help_text="Fewer can never be significant.")
     detectable = Detectable(many=True)
+    between_runs = BetweenRuns()

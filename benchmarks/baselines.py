@@ -33,9 +33,9 @@ FEWEST_RUNS = 3
 FEWEST_VALUES = 3
 # Beyond e^50 nothing is usual any more, and exp would overflow.
 BEYOND = 50.0
-# Chance that a run of an unchanged schedule raises an alarm: below the 5 % that are promised,
-# since levels are not quite normal.
-FALSE_ALARMS = 0.04
+# Chance that a run of an unchanged schedule raises an alarm: well below the 5 % that are promised,
+# since levels have heavier tails than the normal ones that Student's t is made for.
+FALSE_ALARMS = 0.02
 
 
 @dataclass(frozen=True, slots=True)

