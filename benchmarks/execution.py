@@ -18,7 +18,7 @@ from django.utils import timezone
 from arguslm.api.leases import HEARTBEAT_S, LeaseLost
 from benchmarks.announcements import announce
 from benchmarks.engine import MAX_IN_FLIGHT, Finished, Load
-from benchmarks.facts import client_facts
+from benchmarks.facts import facts_of
 from benchmarks.models import MAX_CRASHES, BenchmarkResult, BenchmarkRun
 from benchmarks.probing import Probing, Work
 from benchmarks.tokens import estimate_of
@@ -55,7 +55,7 @@ def execute(run: BenchmarkRun) -> None:
 
 
 def _carry(run: BenchmarkRun) -> None:
-    run.facts = client_facts()
+    run.facts = facts_of(run.llms.select_related("account"))
     run.start()
     try:
         if run.crashes >= MAX_CRASHES:

@@ -15,6 +15,8 @@ from models_app.prices import OVERRIDE_INPUT, OVERRIDE_OUTPUT
 from providers.statistics.quantiles import QUANTILE_METHOD
 
 FORM = 1
+# Facts of a run that are no property of the client: null before work begins.
+OF_ITS_OWN = ("calibration", "prices")
 
 
 def manifest_of(run: BenchmarkRun) -> dict[str, Any]:
@@ -32,7 +34,8 @@ def manifest_of(run: BenchmarkRun) -> dict[str, Any]:
         },
         "models": _models(run),
         "order": _order(run),
-        "client": run.facts,
+        "client": {name: fact for name, fact in run.facts.items() if name not in OF_ITS_OWN},
+        **{name: run.facts.get(name) for name in OF_ITS_OWN},
         "quantile_method": QUANTILE_METHOD,
     }
 

@@ -12,9 +12,11 @@ from django.utils import timezone
 
 from arguslm.api.leases import LEASE, LeaseLost
 from benchmarks import execution, tasks
+from benchmarks.manifests import manifest_of
 from benchmarks.models import BenchmarkRun, RunEnded
 from benchmarks.probing import mark
 from benchmarks.signals import run_finished
+from models_app.models import Calibration
 from models_app.probe import probe
 from providers.simulator import Simulator
 from tests.benchmarks.conftest import use_broker
@@ -433,19 +435,31 @@ def test_a_run_that_reached_its_time_limit_fails_and_keeps_its_results(
     assert run.failure_reason == f"Its time limit of 2 s was reached after {done} of 9 requests."
 
 
-def test_a_run_notes_what_measured_it(simulator: Simulator) -> None:
-    run = make_run(make_simulated_llm(simulator), num_runs=1)
+def test_a_run_notes_what_measured_it_and_at_which_prices(simulator: Simulator) -> None:
+    Calibration.objects.create(bias_ms=0.2, spread_ms=0.1)
+    prices = {"input_price_per_1m": 2.5, "output_price_per_1m": 10}
+    llm, free = make_simulated_llm(simulator, metadata=prices), make_simulated_llm(simulator)
+    run = make_run(llm, free, num_runs=1)
 
     tasks.execute(str(run.pk))
 
     run.refresh_from_db()
-    assert set(run.facts) == {
-        "python",
-        "platform",
-        "event_loop",
-        "packages",
-        "calibrated_bias_ms",
+    facts = run.facts
+    assert {"python", "platform", "event_loop", "packages", "calibrated_bias_ms"} < set(facts)
+    assert (facts["calibration"]["bias_ms"], facts["calibration"]["noisy"]) == (0.2, False)
+    assert facts["prices"]["list"].startswith("genai-prices 0.")
+    assert facts["prices"]["usd_per_1m"] == {
+        str(llm.pk): {"input": 2.5, "output": 10.0},
+        str(free.pk): {"input": None, "output": None},
     }
+    assert manifest_of(run)["prices"] == facts["prices"]
+
+
+def test_a_result_keeps_when_it_began_and_our_estimate_of_its_length(simulator: Simulator) -> None:
+    run = make_run(make_simulated_llm(simulator), num_runs=1)
+
+    tasks.execute(str(run.pk))
+
     result: Any = run.results.get()
     assert result.answer_estimate > 0
     assert result.started_at < result.created_at
