@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TypeVar
 
-from providers.statistics.intervals import median_interval
-from providers.statistics.quantiles import ecdf, median
+from benchmarks.axes import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Axis, grid_across, grid_up, plain
+from providers.statistics.intervals import SMALLEST_FOR_MEDIAN, median_interval
+from providers.statistics.quantiles import ecdf, median, quantile
 
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 860, 64, 16, 12, 40
 HEIGHT = 300
-ROW = 34
-MOST_POINTS = 400
-# Wider than this many times, and a linear axis would show nothing of the low values.
-LOG_FROM = 30.0
+ROW, HALF_BOX, NAMES = 38, 13, 130
+LANE, LANES = 10, 6
+# Of more points the farthest stay and the others are thinned.
+MOST_POINTS, FARTHEST = 400, 50
 # Okabe and Ito's colours, told apart with any kind of sight, in the order of their contrast.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c7a00", "#666666")
+# From the ninth model on the colours come again, with another stroke and another mark.
 DASHES = ("", "7 3", "2 3", "9 3 2 3")
+MARKS = ("circle", "square", "diamond", "triangle")
 
 T = TypeVar("T")
 
@@ -33,162 +34,144 @@ class Sample:
     at_s: Sequence[float] = ()
     failed_at_s: Sequence[float] = ()
 
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    low: float
-    high: float
-    start: float
-    end: float
-    is_log: bool = False
-
-    def place(self, value: float) -> float:
-        low, high, value = (self._scaled(v) for v in (self.low, self.high, value))
-        share = (value - low) / (high - low) if high > low else 0.5
-        return round(self.start + share * (self.end - self.start), 1)
-
-    def ticks(self) -> list[float]:
-        return _decades(self.low, self.high) if self.is_log else _even(self.low, self.high)
-
-    def _scaled(self, value: float) -> float:
-        return math.log10(value) if self.is_log else value
+    @property
+    def answered_share(self) -> float:
+        total = len(self.values) + len(self.failed_at_s)
+        return len(self.values) / total if total else 0.0
 
 
-def ecdf_plot(samples: Sequence[Sample], unit: str) -> str:
-    """The share of the requests that had at most that value."""
+def ecdf_plot(samples: Sequence[Sample], title: str) -> str:
+    """The share of all requests that had at most that value; a failed one never has it."""
     if not any(sample.values for sample in samples):
         return ""
-    across = _axis((v for s in samples for v in s.values), LEFT, WIDTH - RIGHT)
+    across = Axis.over((v for s in samples for v in s.values), LEFT, WIDTH - RIGHT)
     up = Axis(0, 1, HEIGHT - BOTTOM, TOP)
-    parts = [*_grid_across(across, HEIGHT, unit), *_grid_up(up, lambda v: f"{v * 100:.0f} %")]
+    parts = [*grid_across(across, HEIGHT, title)]
+    parts += grid_up(up, lambda v: f"{v * 100:.0f} %", "share of the requests")
     for nth, sample in enumerate(samples):
         if sample.values:
-            parts.append(_steps(ecdf(sample.values), across, up, nth, sample.name))
+            points = [(v, share * sample.answered_share) for v, share in ecdf(sample.values)]
+            parts.append(_steps(points, across, up, nth, sample))
     return _svg(parts, HEIGHT, "Empirical distribution")
 
 
-def strip_plot(samples: Sequence[Sample], unit: str) -> str:
-    """Every request a dot, one row per model; the bar is the median with its interval."""
-    shown = [sample for sample in samples if sample.values]
+def strip_plot(samples: Sequence[Sample], title: str) -> str:
+    """Every request a mark, one row per model: the middle half, the median and its interval."""
+    shown = [(nth, sample) for nth, sample in enumerate(samples) if sample.values]
     if not shown:
         return ""
     height = TOP + ROW * len(shown) + BOTTOM
-    left = LEFT + 120
-    across = _axis((v for s in shown for v in s.values), left, WIDTH - RIGHT)
-    parts = [*_grid_across(across, height, unit)]
-    for nth, sample in enumerate(shown):
-        middle = TOP + ROW * nth + ROW / 2
-        parts.append(
-            f'<text x="{left - 8}" y="{middle + 4}" class="name">{_short(sample.name)}</text>'
-        )
+    left = LEFT + NAMES
+    across = Axis.over((v for _, s in shown for v in s.values), left, WIDTH - RIGHT)
+    parts = [*grid_across(across, height, title)]
+    for row, (nth, sample) in enumerate(shown):
+        middle = TOP + ROW * row + ROW / 2
+        name = f"{_short(sample.name)} ({len(sample.values)})"
+        parts.append(f'<text x="{left - 10}" y="{middle + 4}" class="name">{name}</text>')
+        parts += _box(sample, across, middle)
         parts += _dots(sample, across, middle, nth)
         parts += _middle(sample, across, middle)
     return _svg(parts, height, "Every request")
 
 
-def timeline_plot(samples: Sequence[Sample], unit: str) -> str:
-    """Values by the time of their requests; a cross at the top is a failed one."""
+def timeline_plot(samples: Sequence[Sample], title: str) -> str:
+    """Values by the time of their requests; a cross at the top, in a lane of its own, failed."""
     values = [v for s in samples for v in s.values]
     times = [t for s in samples for t in (*s.at_s, *s.failed_at_s)]
     if not values or not times:
         return ""
     across = Axis(0, max(*times, 1e-3), LEFT, WIDTH - RIGHT)
-    up = _axis(values, HEIGHT - BOTTOM, TOP + 14)
-    parts = [*_grid_across(across, HEIGHT, "s after the start")]
-    parts += _grid_up(up, lambda v: f"{_plain(v)} {unit}")
+    lanes = {
+        nth: lane for lane, nth in enumerate(n for n, s in enumerate(samples) if s.failed_at_s)
+    }
+    lowest = TOP + LANE * min(len(lanes), LANES)
+    up = Axis.over(values, HEIGHT - BOTTOM, lowest)
+    parts = [*grid_across(across, HEIGHT, "seconds after the first request")]
+    parts += grid_up(up, plain, title)
     for nth, sample in enumerate(samples):
-        for at_s, value in _thinned(list(zip(sample.at_s, sample.values, strict=True))):
-            x, y = across.place(at_s), up.place(value)
-            parts.append(f'<circle cx="{x}" cy="{y}" r="2.5" fill="{_colour(nth)}"/>')
-        for at_s in _thinned(list(sample.failed_at_s)):
+        points = list(zip(sample.at_s, sample.values, strict=True))
+        for at_s, value in _thinned(points, lambda point: point[1]):
+            parts.append(_mark(across.place(at_s), up.place(value), nth, 2.5))
+        for at_s in _thinned(list(sample.failed_at_s), float):
             x = across.place(at_s)
-            cross = f'<text x="{x}" y="{TOP + 6}" class="x" style="fill:{_colour(nth)}">'
+            y = TOP + 4 + LANE * (lanes[nth] % LANES)
+            cross = f'<text x="{x}" y="{y}" class="x" style="fill:{_colour(nth)}">'
             parts.append(f"{cross}&#215;</text>")
     return _svg(parts, HEIGHT, "Timeline")
 
 
 def legend(samples: Sequence[Sample]) -> str:
     return "".join(
-        f'<span><svg width="26" height="10"><line x1="0" x2="26" y1="5" y2="5" '
-        f"{_stroke(nth)}/></svg> {escape(sample.name)}</span>"
+        f'<span><svg width="26" height="12"><line x1="0" x2="26" y1="6" y2="6" '
+        f"{_stroke(nth)}/>{_mark(13, 6, nth, 4)}</svg> {escape(sample.name)}</span>"
         for nth, sample in enumerate(samples)
     )
 
 
 def _steps(
-    points: Iterable[tuple[float, float]], across: Axis, up: Axis, nth: int, name: str
+    points: Iterable[tuple[float, float]], across: Axis, up: Axis, nth: int, sample: Sample
 ) -> str:
     path, below = "", up.place(0)
     for value, share in points:
         x, y = across.place(value), up.place(share)
         path += f"{'L' if path else 'M'}{x} {below}V{y}"
         below = y
-    return f'<path d="{path}" fill="none" {_stroke(nth)}><title>{escape(name)}</title></path>'
+    if sample.answered_share < 1:
+        # What is missing to the whole are the requests that failed: they never get there.
+        path += f"H{across.end}"
+    title = f"<title>{escape(sample.name)}</title>"
+    return f'<path d="{path}" fill="none" {_stroke(nth)}>{title}</path>'
 
 
 def _dots(sample: Sample, across: Axis, middle: float, nth: int) -> Iterator[str]:
-    for place, value in enumerate(_thinned(sorted(sample.values))):
+    for place, value in enumerate(_thinned(sorted(sample.values), float)):
         # A fixed jitter, so that the same run always gives the same picture.
         y = round(middle + ((place * 7) % 11 - 5) * 1.6, 1)
-        x = across.place(value)
-        yield f'<circle cx="{x}" cy="{y}" r="2.2" fill="{_colour(nth)}" fill-opacity="0.55"/>'
+        yield _mark(across.place(value), y, nth, 2.2, opacity=0.7)
+
+
+def _box(sample: Sample, across: Axis, middle: float) -> Iterator[str]:
+    if len(sample.values) >= SMALLEST_FOR_MEDIAN:
+        low, high = (across.place(quantile(sample.values, p)) for p in (0.25, 0.75))
+        size = f'width="{max(round(high - low, 1), 1.0)}" height="{2 * HALF_BOX}"'
+        yield f'<rect x="{low}" y="{middle - HALF_BOX}" {size} class="box"/>'
 
 
 def _middle(sample: Sample, across: Axis, middle: float) -> Iterator[str]:
-    x = across.place(median(sample.values))
-    yield f'<line x1="{x}" x2="{x}" y1="{middle - 12}" y2="{middle + 12}" class="median"/>'
+    x, top, floor = across.place(median(sample.values)), middle - HALF_BOX, middle + HALF_BOX
+    yield f'<line x1="{x}" x2="{x}" y1="{top}" y2="{floor}" class="median"/>'
     interval = median_interval(sample.values)
     if interval is not None:
         low, high = across.place(interval.low), across.place(interval.high)
         yield f'<line x1="{low}" x2="{high}" y1="{middle}" y2="{middle}" class="median"/>'
 
 
-def _axis(values: Iterable[float], start: float, end: float) -> Axis:
-    found = list(values)
-    low, high = min(found), max(found)
-    if low > 0 and high / low > LOG_FROM:
-        return Axis(low, high, start, end, is_log=True)
-    return Axis(0 if low < high / 2 else low * 0.95, high * 1.02 or 1.0, start, end)
+def _mark(x: float, y: float, nth: int, size: float, opacity: float = 1.0) -> str:
+    look = f'fill="{_colour(nth)}" fill-opacity="{opacity}"'
+    wide = round(size * 1.3, 1)
+    match MARKS[nth // len(COLOURS) % len(MARKS)]:
+        case "square":
+            corner = f'x="{round(x - size, 1)}" y="{round(y - size, 1)}"'
+            return f'<rect {corner} width="{2 * size}" height="{2 * size}" {look}/>'
+        case "diamond":
+            edges = f"l{wide} {wide}l-{wide} {wide}l-{wide} -{wide}z"
+            return f'<path d="M{x} {round(y - wide, 1)}{edges}" {look}/>'
+        case "triangle":
+            edges = f"l{wide} {2 * wide}h-{2 * wide}z"
+            return f'<path d="M{x} {round(y - wide, 1)}{edges}" {look}/>'
+        case _:
+            return f'<circle cx="{x}" cy="{y}" r="{size}" {look}/>'
 
 
-def _grid_across(axis: Axis, height: float, unit: str) -> Iterator[str]:
-    floor = height - BOTTOM
-    for tick in axis.ticks():
-        x = axis.place(tick)
-        yield f'<line x1="{x}" x2="{x}" y1="{TOP}" y2="{floor}" class="grid"/>'
-        yield f'<text x="{x}" y="{floor + 15}" class="tick">{_plain(tick)}</text>'
-    scale = ", logarithmic" if axis.is_log else ""
-    middle = (axis.start + axis.end) / 2
-    yield f'<text x="{middle}" y="{floor + 32}" class="tick">{escape(unit)}{scale}</text>'
-
-
-def _grid_up(axis: Axis, say: Callable[[float], str]) -> Iterator[str]:
-    for tick in axis.ticks():
-        y = axis.place(tick)
-        yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}" class="grid"/>'
-        yield f'<text x="{LEFT - 6}" y="{y + 4}" class="name">{escape(say(tick))}</text>'
-
-
-def _even(low: float, high: float) -> list[float]:
-    """About seven round numbers between the two."""
-    rough = (high - low) / 7 or 1.0
-    size = 10 ** math.floor(math.log10(rough))
-    step = next(size * k for k in (1, 2, 5, 10) if size * k >= rough)
-    first = math.ceil(low / step)
-    return [n * step for n in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def _decades(low: float, high: float) -> list[float]:
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [k * 10.0**p for p in powers for k in (1, 3) if low <= k * 10.0**p <= high]
-
-
-def _thinned(values: list[T]) -> list[T]:
-    """Evenly, with both ends: a plot of more dots shows nothing more."""
-    if len(values) <= MOST_POINTS:
-        return values
-    last = len(values) - 1
-    return [values[round(i * last / (MOST_POINTS - 1))] for i in range(MOST_POINTS)]
+def _thinned(points: list[T], value_of: Callable[[T], float]) -> list[T]:
+    """Evenly, but none of the farthest is left out: those are what one looks for."""
+    if len(points) <= MOST_POINTS:
+        return points
+    order = sorted(range(len(points)), key=lambda place: value_of(points[place]))
+    kept = {*order[:FARTHEST], *order[-FARTHEST:]}
+    others = MOST_POINTS - 2 * FARTHEST
+    kept.update(round(i * (len(points) - 1) / (others - 1)) for i in range(others))
+    return [points[place] for place in sorted(kept)]
 
 
 def _svg(parts: Iterable[str], height: float, title: str) -> str:
@@ -209,7 +192,3 @@ def _stroke(nth: int) -> str:
 
 def _short(name: str) -> str:
     return escape(name if len(name) <= 26 else f"{name[:25]}…")
-
-
-def _plain(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 10 or value == 0 else f"{value:.3g}"

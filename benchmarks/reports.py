@@ -10,10 +10,11 @@ from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 
 from benchmarks import archive, plots
-from benchmarks.comparisons import METRICS, comparison_document, inside
+from benchmarks.comparisons import comparison_document, inside
 from benchmarks.manifests import manifest_of
 from benchmarks.models import BenchmarkResult, BenchmarkRun
 from benchmarks.plots import Sample
+from providers.statistics.comparison import VerdictState
 
 TITLES = {
     "ttft_ms": "Time to first token",
@@ -21,6 +22,7 @@ TITLES = {
     "tpot_ms": "Time per output token",
     "tps": "Throughput",
 }
+AXIS = "time to first token, ms"
 MOST_COMPARISONS = 60
 
 
@@ -34,6 +36,7 @@ def report_of(run: BenchmarkRun) -> str:
         "count": len(results),
         "statistics": archive.statistics(run, len(results)),
         "verdicts": _verdicts(run),
+        "regressions": [{"title": TITLES[v["metric"]], **v} for v in run.verdicts or []],
         "plots": _plots(samples),
         "legend": mark_safe(plots.legend(samples)),  # noqa: S308 - built and escaped by us
         "manifest": json.dumps(manifest, indent=2, ensure_ascii=False),
@@ -43,14 +46,28 @@ def report_of(run: BenchmarkRun) -> str:
 
 def _plots(samples: Sequence[Sample]) -> list[dict[str, Any]]:
     drawn: list[tuple[str, str, Callable[[Sequence[Sample], str], str]]] = [
-        ("How many requests had their first token by then", "ms", plots.ecdf_plot),
-        ("Every request, by model", "ms", plots.strip_plot),
-        ("In the course of the run", "ms", plots.timeline_plot),
+        (
+            "How soon the first token came",
+            "A curve shows which share of all requests had its first token by then. It ends below "
+            "100 % where requests failed.",
+            plots.ecdf_plot,
+        ),
+        (
+            "Every request",
+            "One mark is one request; the number beside a name is how many there are. The box "
+            "holds the middle half; the upright line is the median, the level one its interval.",
+            plots.strip_plot,
+        ),
+        (
+            "In the course of the run",
+            "A cross at the top is a failed request.",
+            plots.timeline_plot,
+        ),
     ]
-    made = [(title, draw(samples, unit)) for title, unit, draw in drawn]
+    made = [(title, words, draw(samples, AXIS)) for title, words, draw in drawn]
     return [
-        {"title": title, "svg": mark_safe(svg)}  # noqa: S308 - built and escaped by us
-        for title, svg in made
+        {"title": title, "words": words, "svg": mark_safe(svg)}  # noqa: S308 - escaped by us
+        for title, words, svg in made
         if svg
     ]
 
@@ -77,4 +94,11 @@ def _verdicts(run: BenchmarkRun) -> list[dict[str, Any]]:
     if not questions or len(questions) > MOST_COMPARISONS:
         return []
     found = comparison_document(run, questions)["metrics"]
-    return [{"title": TITLES[one["metric"]], **one} for one in found if one["metric"] in METRICS]
+    return [{"title": TITLES[one["metric"]], "same": _same_of(one), **one} for one in found]
+
+
+def _same_of(metric: dict[str, Any]) -> str | None:
+    """The one reason for which no pair of models could be compared; None when there are more."""
+    reasons = {(one["state"], one["reason"]) for one in metric["comparisons"]}
+    ((state, reason), *others) = reasons
+    return reason if not others and state == VerdictState.INVALID else None

@@ -10,8 +10,10 @@ from providers.statistics.intervals import Interval, normal_quantile
 from providers.statistics.quantiles import ordered
 from providers.statistics.ranks import RankMethod, fitting_method, rank_sum_tails
 
-# Up to this many pairwise differences sorting all of them is quickest.
-SORT_UP_TO = 20_000
+# Up to this many pairwise differences sorting all of them once is quickest.
+SORT_UP_TO = 4_000
+# Of more, each selection narrows down to so many.
+SELECT_UP_TO = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Differences:
         low = math.nextafter(self._current[0] - self._baseline[-1], -math.inf)
         high = self._current[-1] - self._baseline[0]
         below, upto = 0, len(self._baseline) * len(self._current)
-        while upto - below > SORT_UP_TO:
+        while upto - below > SELECT_UP_TO:
             middle = low + (high - low) / 2
             if middle in (low, high):
                 return high

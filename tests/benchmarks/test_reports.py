@@ -9,12 +9,14 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from benchmarks import plots
+from benchmarks import axes, plots
 from benchmarks.models import BenchmarkRun
 from benchmarks.plots import Sample
+from benchmarks.regressions import judge_run
 from models_app.packs import prompt_hash
 from models_app.prompts import PROMPT_PACKS
 from tests.benchmarks.test_comparison_api import fill
+from tests.benchmarks.test_schedules import make_history, make_schedule
 from tests.benchmarks.wire import make_bad
 from tests.make import make_llm, make_run
 
@@ -65,7 +67,21 @@ def test_a_report_has_three_plots_the_table_and_the_verdicts(api: APIClient) -> 
     assert titles == ["Empirical distribution", "Every request", "Timeline"]
     assert "slower" in text
     assert "Mann-Whitney" in text
+    assert "1 server_error" in text
+    assert "1 of 12 requests to &lt;b&gt;slow &amp; co&lt;/b&gt; failed" in text
     assert '"sha256"' in text or "&quot;sha256&quot;" in text
+
+
+def test_a_report_of_a_scheduled_run_says_how_it_compares_with_the_earlier_ones(
+    api: APIClient,
+) -> None:
+    *_, newest = make_history(make_schedule(), 1.0, 1.01, 0.99, 1.6)
+    judge_run(newest.pk)
+
+    text = api.get(f"{URL}/{newest.pk}/report").content.decode()
+
+    section = text.partition("Against the earlier runs of its schedule")[2]
+    assert section.count("slower</td>") == 3
 
 
 @pytest.mark.parametrize("status", ["pending", "failed"])
@@ -93,8 +109,52 @@ def test_any_values_make_plots_whose_points_lie_inside(values: list[float]) -> N
         dots = [e for e in svg.iter() if e.tag.endswith("circle")]
         assert len(dots) <= plots.MOST_POINTS
         for dot in dots:
-            assert plots.LEFT <= float(dot.attrib["cx"]) <= plots.WIDTH
+            assert axes.LEFT <= float(dot.attrib["cx"]) <= axes.WIDTH
             assert 0 <= float(dot.attrib["cy"]) <= height
+
+
+def colours_of(svg: str, tag: str) -> set[str]:
+    marks = [e for e in ElementTree.fromstring(svg).iter() if e.tag.endswith(tag)]
+    return {mark.attrib["fill"] for mark in marks}
+
+
+def test_a_model_has_one_colour_in_all_plots_also_beside_one_without_values() -> None:
+    samples = [Sample("broken", [], [], [1.0]), Sample("good", [5.0, 6.0], [0.0, 1.0])]
+
+    drawn = [draw(samples, "ms") for draw in (plots.strip_plot, plots.timeline_plot)]
+
+    assert [colours_of(svg, "circle") for svg in drawn] == [{plots.COLOURS[1]}] * 2
+    assert plots.COLOURS[1] in plots.ecdf_plot(samples, "ms")
+
+
+def test_a_curve_ends_below_the_whole_when_requests_failed() -> None:
+    def last_step(failed: int) -> str:
+        svg = plots.ecdf_plot([Sample("a", [5.0, 6.0], [0, 1], [2.0] * failed)], "ms")
+        (path,) = (e for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("path"))
+        return path.attrib["d"].split("V")[-1]
+
+    top, floor = axes.TOP, plots.HEIGHT - axes.BOTTOM
+    assert last_step(0) == f"{float(top)}"
+    assert last_step(2) == f"{(top + floor) / 2}H{axes.WIDTH - axes.RIGHT}"
+
+
+def test_the_slowest_of_many_requests_are_all_shown() -> None:
+    values = [float(n) for n in range(5_000)]
+    slowest = [9_000.0 + n for n in range(20)]
+
+    svg = ElementTree.fromstring(plots.strip_plot([Sample("a", values + slowest)], "ms"))
+
+    xs = sorted(float(e.attrib["cx"]) for e in svg.iter() if e.tag.endswith("circle"))
+    axis = axes.Axis.over(values + slowest, axes.LEFT + plots.NAMES, axes.WIDTH - axes.RIGHT)
+    assert xs[-20:] == [axis.place(value) for value in slowest]
+
+
+def test_twenty_models_differ_in_mark_or_colour() -> None:
+    samples = [Sample(f"m{n}", [5.0 + n, 6.0 + n], [0.0, 1.0]) for n in range(20)]
+
+    spans = plots.legend(samples).split("</span>")[:-1]
+
+    assert len({span.partition("</svg>")[0] for span in spans}) == 20
 
 
 def test_nothing_to_show_is_no_plot() -> None:
