@@ -1,4 +1,4 @@
-"""Conditions under which a benchmark in a pipeline fails: `ttft_p50>800`, `errors>0`."""
+"""Conditions under which a benchmark in a pipeline fails: `ttft_p50>800`, `errors>0`, `slower`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from benchmarks.summaries import PERCENTS
 
 METRICS = {
     "ttft": "ttft_ms",
@@ -17,6 +19,9 @@ METRICS = {
     "tps": "tps",
 }
 COUNTS = ("errors", "error_rate", "goodput", "cost")
+OTHERS = ("mean", "min", "max")
+# Judged by a comparison with earlier runs, not by a figure.
+SLOWER = "slower"
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
@@ -46,21 +51,26 @@ class Gate:
         if found is None:
             raise BadGate(f"{text!r} is no condition. One looks like ttft_p50>800 or errors>0.")
         name, figure, comparison, limit = found.groups()
-        if (name in METRICS) == (figure is None) or (figure is None and name not in COUNTS):
-            known = ", ".join([f"{metric}_p50" for metric in METRICS] + [*COUNTS])
-            raise BadGate(f"{text!r}: there is no such figure. Known are {known} and the like.")
+        if figure not in _figures_of(name):
+            raise BadGate(f"{text!r}: there is no such figure. Known are {_known()}.")
         return cls(text.strip(), name, figure, comparison, float(limit))
 
     def breach(self, model: Mapping[str, Any]) -> str | None:
         """What is wrong with a model's statistics; None when nothing is."""
-        try:
-            value = self._value(model)
-        except KeyError:
-            return f"{self.text}: {self.figure} of {self.name} is not computed"
+        value = self._value(model)
         if value is None:
             return f"{self.text}: unknown"
         is_breach = COMPARISONS[self.comparison](value, self.limit)
         return f"{self.text}: it is {value:.4g}" if is_breach else None
+
+    def doubt(self, model: Mapping[str, Any]) -> str | None:
+        """Why the figure is worth little; None when it is not."""
+        if self.name not in METRICS or self.figure in OTHERS:
+            return None
+        spread = model[METRICS[self.name]]
+        if not spread["n"] or spread["reliable"][self.figure]:
+            return None
+        return f"{self.text}: of {spread['n']} values no {self.figure} is reliable"
 
     def _value(self, model: Mapping[str, Any]) -> float | None:
         value: float | None
@@ -78,3 +88,19 @@ class Gate:
             case _:
                 value = (model["goodput"] or {}).get("attainment", {}).get("rate")
         return value
+
+
+def _figures_of(name: str) -> tuple[str | None, ...]:
+    if name in COUNTS:
+        return (None,)
+    if name not in METRICS:
+        return ()
+    return (*(f"p{percent}" for percent in PERCENTS[METRICS[name]]), *OTHERS)
+
+
+def _known() -> str:
+    times, rates = (
+        ", ".join(f"{name}_{figure}" for figure in _figures_of(name)) for name in ("ttft", "tps")
+    )
+    alike = ", ".join(name for name in METRICS if name not in ("ttft", "tps"))
+    return f"{times} (and so for {alike}), {rates}, {', '.join(COUNTS)} and {SLOWER}"

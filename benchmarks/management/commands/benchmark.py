@@ -2,65 +2,94 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import threading
 import time
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
-from django.db.models import Q
-from rest_framework.exceptions import ValidationError
 
-from arguslm.api.errors import body_of
-from benchmarks import archive, execution
-from benchmarks.gates import BadGate, Gate
-from benchmarks.inputs import BenchmarkInput
+from benchmarks import archive, execution, orders
+from benchmarks.comparisons import METRICS, Question, across, judged
+from benchmarks.gates import SLOWER, BadGate, Gate
 from benchmarks.models import BenchmarkRun, RunEnded
+from benchmarks.orders import BadOrder
 from benchmarks.reports import report_of
 from benchmarks.terminal import Board
-from models_app.models import LLM
 from providers.adapters import warm_up
 from providers.loop import engine_loop
+from providers.statistics.comparison import VerdictState
 
 LOOK_S = 0.2
 FAILED_GATE = 3
+INTERRUPTED = 130
+# Options that are fields of an order; what is not given is as in POST /benchmarks.
+FIELDS = {
+    "pack": "prompt_pack",
+    "runs": "num_runs",
+    "max_tokens": "max_tokens",
+    "concurrency": "concurrency_per_llm",
+    "rate": "request_rate",
+    "arrivals": "arrivals",
+    "seed": "seed",
+    "model_time_limit": "model_time_limit_s",
+    "time_limit": "run_time_limit_s",
+    "name": "name",
+}
+
+T = TypeVar("T")
 
 
 class Command(BaseCommand):
-    help = "Run a benchmark here and now; the server sees it and its result like any other run."
+    help = (
+        "Run a benchmark here and now; the server sees it and its result like any other run. "
+        f"Exit code 0: done; {FAILED_GATE}: a condition of --fail-if holds or its figure is "
+        f"unknown; 1: it could not be run, or failed; {INTERRUPTED}: interrupted."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("models", nargs="+", metavar="MODEL", help="id, name or provider/name")
-        parser.add_argument("--pack", default="health_check", help="prompt pack")
-        parser.add_argument("--runs", type=int, default=3, help="requests to each model")
-        parser.add_argument("--max-tokens", type=int, default=200)
-        parser.add_argument("--concurrency", type=int, default=1, help="per model")
+        parser.add_argument("models", nargs="*", metavar="MODEL", help="id, name or provider/name")
+        parser.add_argument("--manifest", type=Path, help="order what this manifest says")
+        parser.add_argument("--pack", help="prompt pack (health_check)")
+        parser.add_argument("--runs", type=int, help="requests to each model (3)")
+        parser.add_argument("--max-tokens", type=int, help="longest answer (200)")
+        parser.add_argument("--concurrency", type=int, help="per model (1)")
         parser.add_argument("--rate", type=float, help="open loop: requests per second and model")
-        parser.add_argument("--arrivals", default="poisson", help="poisson or constant")
+        parser.add_argument("--arrivals", help="poisson (so without it) or constant")
         parser.add_argument("--seed", type=int)
         parser.add_argument("--keep-cache", action="store_true", help="no mark in the prompts")
+        parser.add_argument("--model-time-limit", type=int, metavar="S", help="for each model")
         parser.add_argument("--time-limit", type=int, metavar="S", help="for the whole run")
-        parser.add_argument("--slo", default="{}", help='JSON, e.g. {"ttft_ms": 500}')
-        parser.add_argument("--name", default="")
+        parser.add_argument("--slo", help='JSON, e.g. {"ttft_ms": 500} or {"preset": "…"}')
+        parser.add_argument("--name")
         parser.add_argument("--html", type=Path, help="write the report here")
         parser.add_argument("--json", action="store_true", help="print the statistics as JSON")
+        parser.add_argument("--baseline", default="", help="ids of earlier runs, with commas")
         parser.add_argument(
             "--fail-if",
             action="append",
             default=[],
             metavar="CONDITION",
-            help=f"e.g. 'ttft_p50>800' or 'errors>0': exit code {FAILED_GATE} if it holds",
+            help=f"'ttft_p50>800', 'errors>0', or '{SLOWER}' than --baseline",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        gates = _gates(options["fail_if"])
-        run = _ordered(options)
+        asked = _or_error(lambda: orders.checked(_given(options)))
+        earlier = _or_error(lambda: orders.baseline_of(options["baseline"]))
+        gates = _or_error(lambda: [Gate.of(text) for text in options["fail_if"] if text != SLOWER])
+        self._check(options, asked, gates)
         # Every line of a log would tear the table, and a broker is not needed here.
         for name in ("benchmarks", "arguslm.api.work", "kombu"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        # The first exchange of a fresh process is slow: it is one with ourselves. The order comes
+        # after it, since a worker takes what lies about for some seconds.
+        engine_loop().run(warm_up(engine_loop().clients), timeout_s=30)
+        run = BenchmarkRun.order(asked.pop("model_ids"), **asked)
         # The wrapper ends every text with a line break, which a table in place cannot use.
         terminal: Any = self.stderr
         board = Board(run.llm_names(), run.num_runs, terminal._out)
@@ -69,11 +98,23 @@ class Command(BaseCommand):
         self._tell(run, board, options)
         if run.status != BenchmarkRun.Status.COMPLETED:
             raise CommandError(f"The run failed: {run.failure_reason}")
-        self._judge(run, gates)
+        slower = _slower_than(run, earlier) if SLOWER in options["fail_if"] else []
+        self._judge(run, gates, slower)
+
+    def _check(self, options: dict[str, Any], asked: dict[str, Any], gates: Sequence[Gate]) -> None:
+        """What would only be found out after the run."""
+        if SLOWER in options["fail_if"] and not options["baseline"]:
+            raise CommandError(f"'{SLOWER}' needs earlier runs: give them as --baseline.")
+        if any(gate.name == "goodput" for gate in gates) and not asked["slo"]:
+            raise CommandError("'goodput' needs objectives: give them as --slo.")
+        html: Path | None = options["html"]
+        if html is not None and not html.parent.is_dir():
+            raise CommandError(f"There is no directory {html.parent} for the report.")
 
     def _tell(self, run: BenchmarkRun, board: Board, options: dict[str, Any]) -> None:
         if options["html"] is not None:
             options["html"].write_text(report_of(run), encoding="utf-8")
+        board.finish()
         if options["json"]:
             found = archive.statistics(run, run.results.count())
             self.stdout.write(json.dumps({"id": str(run.pk), "statistics": found}, indent=2))
@@ -81,84 +122,88 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(board.table()))
         self.stderr.write(f"Run {run.pk}: {run.status}.")
 
-    def _judge(self, run: BenchmarkRun, gates: Sequence[Gate]) -> None:
+    def _judge(self, run: BenchmarkRun, gates: Sequence[Gate], slower: Sequence[str]) -> None:
         models = archive.statistics(run, run.results.count())["per_model"]
-        found = [(m["model_name"], gate.breach(m)) for gate in gates for m in models]
-        breaches = [f"{name}: {breach}" for name, breach in found if breach]
+        pairs = [(gate, model) for gate in gates for model in models]
+        for gate, model in pairs:
+            if doubt := gate.doubt(model):
+                self.stderr.write(f"{model['model_name']}: {doubt}.")
+        found = [(model["model_name"], gate.breach(model)) for gate, model in pairs]
+        breaches = [*(f"{name}: {breach}" for name, breach in found if breach), *slower]
         if breaches:
             raise CommandError("\n".join(breaches), returncode=FAILED_GATE)
 
 
-def _gates(texts: Sequence[str]) -> list[Gate]:
+def _or_error(read: Callable[[], T]) -> T:
     try:
-        return [Gate.of(text) for text in texts]
-    except BadGate as exc:
+        return read()
+    except (BadOrder, BadGate) as exc:
         raise CommandError(str(exc)) from exc
 
 
-def _ordered(options: dict[str, Any]) -> BenchmarkRun:
-    try:
-        slo = json.loads(options["slo"])
-    except ValueError as exc:
-        raise CommandError(f"--slo is no JSON: {exc}") from exc
-    body = {
-        "model_ids": [str(_model(text).pk) for text in options["models"]],
-        "prompt_pack": options["pack"],
-        "max_tokens": options["max_tokens"],
-        "num_runs": options["runs"],
-        "concurrency_per_llm": options["concurrency"],
-        "request_rate": options["rate"],
-        "arrivals": options["arrivals"],
-        "cache_busting": not options["keep_cache"],
-        "run_time_limit_s": options["time_limit"],
-        "slo": slo,
-        "name": options["name"] or "From the terminal",
-        **({} if options["seed"] is None else {"seed": options["seed"]}),
-    }
-    reader = BenchmarkInput(data=body)
-    try:
-        reader.is_valid(raise_exception=True)
-    except ValidationError as exc:
-        raise CommandError(body_of(exc)["detail"]) from exc
-    llms = reader.validated_data.pop("model_ids")
-    return BenchmarkRun.order(llms, **reader.validated_data)
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The fields that were given; what a manifest says comes before the defaults."""
+    manifest, models = options["manifest"], options["models"]
+    if not models and manifest is None:
+        raise BadOrder("Name the models, or a manifest.")
+    given = {} if manifest is None else orders.of_manifest(manifest)
+    if models:
+        given["model_ids"] = orders.ids_of(models)
+    given |= {field: options[o] for o, field in FIELDS.items() if options[o] is not None}
+    if options["keep_cache"]:
+        given["cache_busting"] = False
+    if options["slo"] is not None:
+        try:
+            given["slo"] = json.loads(options["slo"])
+        except ValueError as exc:
+            raise BadOrder(f"--slo is no JSON: {exc}") from exc
+    return given
 
 
-def _model(text: str) -> LLM:
-    """By id, by name, or by `account/name` when several accounts have one of that name."""
-    account, _, name = text.partition("/")
-    named = Q(upstream_id__iexact=text) | Q(custom_name__iexact=text)
-    qualified = Q(account__display_name__iexact=account) & (
-        Q(upstream_id__iexact=name) | Q(custom_name__iexact=name)
-    )
-    rows = LLM.objects.select_related("account").filter(named | qualified)
-    found = list(rows) or [llm for llm in LLM.objects.all() if str(llm.pk) == text.lower()]
-    if not found:
-        raise CommandError(f"There is no model {text!r}.")
-    if len(found) > 1:
-        ways = ", ".join(f"{llm.account.display_name}/{llm.upstream_id}" for llm in found)
-        raise CommandError(f"{text!r} is the name of several models: {ways}.")
-    return found[0]
+def _slower_than(run: BenchmarkRun, earlier: Sequence[BenchmarkRun]) -> list[str]:
+    questions = across(run, earlier)
+    return [line for metric in METRICS for line in _slower_lines(questions, metric)]
+
+
+def _slower_lines(questions: Sequence[Question], metric: str) -> Iterator[str]:
+    for question, judgement in zip(questions, judged(questions, metric), strict=True):
+        verdict = judgement.verdict
+        if verdict.state is VerdictState.SLOWER:
+            yield f"{question.current.name}: {metric} is slower. {verdict.reason}"
+        elif verdict.p is None:
+            yield f"{question.current.name}: {metric} is not compared. {verdict.reason}"
 
 
 def _carry(run: BenchmarkRun, board: Board) -> None:
     """Executes the run on a thread of its own and shows its rows as they come."""
-    # The first exchange of a fresh process is slow: it is one with ourselves.
-    engine_loop().run(warm_up(engine_loop().clients), timeout_s=30)
     claimed = BenchmarkRun.claim(run.pk)
     if claimed is None:
         raise CommandError("A worker took the run: watch it there.")
     working = threading.Thread(target=_work, args=(claimed,), name="benchmark")
     began, seen = time.monotonic(), 0
     working.start()
+    with _interruptible():
+        try:
+            while working.is_alive():
+                working.join(LOOK_S)
+                seen = _show(run, board, seen, time.monotonic() - began)
+        except KeyboardInterrupt as exc:
+            _cancel(run)
+            working.join()
+            raise CommandError(f"Cancelled: run {run.pk}.", returncode=INTERRUPTED) from exc
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """A pipeline that ends us with SIGTERM cancels the run, as Ctrl-C does.
+
+    Else a worker would take it over as that of a process that has died.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        while working.is_alive():
-            working.join(LOOK_S)
-            seen = _show(run, board, seen, time.monotonic() - began)
-    except KeyboardInterrupt:
-        _cancel(run)
-        working.join()
-        raise
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _work(claimed: BenchmarkRun) -> None:
