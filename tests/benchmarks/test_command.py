@@ -253,4 +253,4 @@ def test_a_table_stays_inside_its_terminal(columns: int, lines: int) -> None:
     assert drawn[-1].startswith("0 of 60 requests")
     assert any("more" in line for line in drawn) == (lines < 34)
     board.finish()
-    assert "...long-name-29 " in terminal.getvalue().splitlines()[-1]
+    assert "-long-name-29 " in terminal.getvalue().splitlines()[-1]

@@ -120,14 +120,15 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"id": str(run.pk), "statistics": found}, indent=2))
         elif not board.is_live:
             self.stdout.write("\n".join(board.table()))
-        self.stderr.write(f"Run {run.pk}: {run.status}.")
+        # Told beside the output that a pipeline reads, and not as an error.
+        self.stderr.write(f"Run {run.pk}: {run.status}.", self.style.SUCCESS)
 
     def _judge(self, run: BenchmarkRun, gates: Sequence[Gate], slower: Sequence[str]) -> None:
         models = archive.statistics(run, run.results.count())["per_model"]
         pairs = [(gate, model) for gate in gates for model in models]
         for gate, model in pairs:
             if doubt := gate.doubt(model):
-                self.stderr.write(f"{model['model_name']}: {doubt}.")
+                self.stderr.write(f"{model['model_name']}: {doubt}.", self.style.WARNING)
         found = [(model["model_name"], gate.breach(model)) for gate, model in pairs]
         breaches = [*(f"{name}: {breach}" for name, breach in found if breach), *slower]
         if breaches:
