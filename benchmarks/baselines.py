@@ -109,7 +109,10 @@ def _pair(series: Series) -> Pair:
 def _judged(series: Series, verdict: Verdict, tested: int) -> Judgement:
     levels = series.levels
     if verdict.state is VerdictState.NO_BASELINE and series.fewest_runs:
-        sentence = f"{len(levels)} of the {series.fewest_runs} earlier runs that are needed."
+        needed = (
+            f"{series.fewest_runs} earlier runs that are needed, of {FEWEST_VALUES} values each"
+        )
+        sentence = f"{len(levels)} of the {needed}."
         return Judgement(replace(verdict, reason=sentence), len(levels))
     if verdict.ratio is None or len(levels) < FEWEST_RUNS:
         return Judgement(verdict, len(levels))

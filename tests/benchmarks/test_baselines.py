@@ -133,7 +133,7 @@ def test_two_earlier_runs_are_no_baseline() -> None:
     (judgement,) = judge([make_series(random.Random(1), between=0.0, slower=3, runs=2)])
 
     assert judgement.verdict.state is S.NO_BASELINE
-    assert judgement.verdict.reason == "2 of the 3 earlier runs that are needed."
+    assert judgement.verdict.reason == "2 of the 3 earlier runs that are needed, of 3 values each."
 
 
 def test_a_change_below_the_calibrated_error_is_no_regression() -> None:
