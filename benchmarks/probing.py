@@ -19,6 +19,8 @@ from providers.measurement import Outcome, now_ns
 
 WARM_UP_TOKENS = 16
 MARK_LENGTH = 12
+# What a mark costs by the tokenizers of today, give or take two.
+MARK_TOKENS = 10
 
 Gate = AbstractAsyncContextManager[object]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from benchmarks.models import BenchmarkResult, BenchmarkRun
-from benchmarks.probing import mark
+from benchmarks.probing import MARK_TOKENS
 from providers.measurement import Outcome
 from providers.statistics.quantiles import median
 from providers.tokens import estimate_tokens
@@ -25,7 +25,7 @@ def estimate_of(outcome: Outcome) -> int | None:
 def audit_of(run: BenchmarkRun, good: Sequence[BenchmarkResult]) -> dict[str, Any]:
     """Ratios of reported to estimated tokens. The estimate itself is off by up to 30 %."""
     reported = [result for result in good if result.token_source != "estimated"]  # noqa: S105
-    prompt = estimate_tokens(_sent(run)) if run.prompt else 0
+    prompt = _sent(run)
     return {
         "n_reported": len(reported),
         "n_estimated": len(good) - len(reported),
@@ -37,9 +37,11 @@ def audit_of(run: BenchmarkRun, good: Sequence[BenchmarkResult]) -> dict[str, An
     }
 
 
-def _sent(run: BenchmarkRun) -> str:
-    """A prompt as it was sent; all marks have the same length."""
-    return (mark(run.pk, run.pk, 0) if run.cache_busting else "") + run.prompt
+def _sent(run: BenchmarkRun) -> int:
+    """Tokens of a prompt as it was sent, by our estimate; 0 when it is not known."""
+    if not run.prompt:
+        return 0
+    return estimate_tokens(run.prompt) + (MARK_TOKENS if run.cache_busting else 0)
 
 
 def _output_ratios(reported: Iterable[BenchmarkResult]) -> Iterable[float]:

@@ -13,11 +13,14 @@ from models_app.models import OwnPromptPack
 from models_app.prompts import PROMPT_PACKS, PromptPack
 from providers.tokens import estimate_tokens
 
+# Words of three letters that are one token each, with the blank before them, in the vocabularies of
+# today. So the text has the length that was asked for by a real tokenizer as well as by our
+# estimate of four characters to a token; longer words would give 40 % less.
 _WORDS = re.findall(
     r"\w+",
-    "river stone market window garden engine letter winter bridge copper music harbour paper "
-    "valley silver signal orchard candle mountain ticket morning bottle station island feather "
-    "kitchen lantern meadow compass thread village anchor",
+    "sun hat cup dog cat map pen box key car bus bed sky sea oil ice tea egg arm leg ear eye toy "
+    "jar nut row air bag bar bay big boy day dot end fan fog fun gas hot ink jam job joy law man "
+    "mix mud net old pan pie pot red rib run set son tax ten tie tin top two van war way win",
 )
 _TASK = (
     "Below is a list of words without meaning. Ignore it and write a plain description of an "

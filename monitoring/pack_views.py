@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from arguslm.api.errors import Conflict
-from arguslm.api.parsers import JSONLinesParser, StrictJSONParser
+from arguslm.api.parsers import JSONLinesParser, JSONLParser, StrictJSONParser
 from models_app.models import OwnPromptPack
 from models_app.pack_serializers import (
     NewPackInput,
@@ -71,12 +71,17 @@ class PromptPackViewSet(ViewSet):
 
 
 class PackImport(ViewSet):
-    parser_classes: tuple[type[BaseParser], ...] = (JSONLinesParser, StrictJSONParser)
+    parser_classes: tuple[type[BaseParser], ...] = (
+        JSONLinesParser,
+        JSONLParser,
+        StrictJSONParser,
+    )
 
     @extend_schema(
         operation_id="monitoring_prompt_packs_import",
         request={
             "application/x-ndjson": PackInput,
+            "application/jsonl": PackInput,
             "application/json": PackInput(many=True),
         },
         responses={200: PacksImported},

@@ -47,6 +47,12 @@ class JSONLinesParser(BaseParser):
         return [_line(n, line) for n, line in enumerate(lines, 1) if line.strip()]
 
 
+class JSONLParser(JSONLinesParser):
+    """The same under the name that most tools know."""
+
+    media_type = "application/jsonl"
+
+
 def _line(number: int, text: str) -> Any:
     try:
         return _read(text)

@@ -12,6 +12,7 @@ from scipy import stats
 
 from benchmarks.models import BenchmarkResult, BenchmarkRun
 from benchmarks.objectives import PRESETS, Objectives
+from benchmarks.probing import MARK_TOKENS
 from benchmarks.summaries import PERCENTS, spread, statistics_of
 from models_app.models import LLM
 from providers.tokens import estimate_tokens
@@ -233,7 +234,7 @@ def test_the_token_audit_compares_what_was_billed_with_the_text() -> None:
 
 
 def test_the_mark_in_front_of_a_prompt_is_no_surplus() -> None:
-    length = estimate_tokens("[0123456789ab] Count to 20.")
+    length = estimate_tokens("Count to 20.") + MARK_TOKENS
 
     found = of_llm([make_row(token_source="usage", input_tokens=length)], prompt="Count to 20.")
 

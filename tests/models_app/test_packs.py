@@ -113,6 +113,23 @@ def test_a_synthetic_pack_has_the_length_that_was_asked_for(
     assert body["prompt"] == synthetic_prompt("long", input_tokens, output_tokens)
 
 
+def test_a_synthetic_pack_has_a_token_for_every_word(api: APIClient) -> None:
+    # A tokenizer of today takes a common short word and the blank before it for one token.
+    prompt = synthetic_prompt("long", 5000, 200)
+
+    words = prompt.partition("\n\n")[2].split(" ")
+
+    assert {len(word) for word in words} == {3}
+    assert len(words) == pytest.approx(5000, abs=50)
+
+
+@pytest.mark.parametrize("media_type", ["application/x-ndjson", "application/jsonl"])
+def test_json_lines_have_two_names(api: APIClient, media_type: str) -> None:
+    answer = api.post(f"{URL}/import", json.dumps(PACK), content_type=media_type)
+
+    assert answer.json() == {"created": 1, "updated": 0}
+
+
 def test_packs_are_imported_line_by_line_new_ones_and_known_ones(api: APIClient) -> None:
     make_pack(prompt="An old one.")
 
