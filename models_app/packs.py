@@ -28,10 +28,6 @@ _TASK = (
 )
 
 
-class PackInUse(Exception):
-    """The pack is what the monitoring asks with."""
-
-
 def all_packs() -> list[PromptPack]:
     own = OwnPromptPack.objects.order_by("created_at", "id")
     return [*PROMPT_PACKS.values(), *(row.pack for row in own)]
