@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
 import signal
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,6 +25,16 @@ from providers.adapters import warm_up
 from providers.simulator import Simulator
 from tests.benchmarks.wire import FAST, make_bad, make_good, make_simulated_llm
 from tests.make import make_llm, make_run
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    """The command makes its process fit to measure, which this one need not stay."""
+    before = sys.getswitchinterval(), gc.get_threshold()
+    yield
+    sys.setswitchinterval(before[0])
+    gc.set_threshold(*before[1])
+    gc.unfreeze()
 
 
 class Terminal(io.StringIO):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import signal
+import sys
 import threading
 import time
 from argparse import ArgumentParser
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from arguslm.celery import SWITCH_INTERVAL_S
 from benchmarks import archive, execution, orders
 from benchmarks.comparisons import METRICS, Question, across, judged
 from benchmarks.gates import SLOWER, BadGate, Gate
@@ -21,8 +23,9 @@ from benchmarks.models import BenchmarkRun, RunEnded
 from benchmarks.orders import BadOrder
 from benchmarks.reports import report_of
 from benchmarks.terminal import Board
+from models_app.calibration import error_bars
 from providers.adapters import warm_up
-from providers.loop import engine_loop
+from providers.loop import engine_loop, settle_memory
 from providers.statistics.comparison import VerdictState
 
 LOOK_S = 0.2
@@ -86,9 +89,8 @@ class Command(BaseCommand):
         # Every line of a log would tear the table, and a broker is not needed here.
         for name in ("benchmarks", "arguslm.api.work", "kombu"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        # The first exchange of a fresh process is slow: it is one with ourselves. The order comes
-        # after it, since a worker takes what lies about for some seconds.
-        engine_loop().run(warm_up(engine_loop().clients), timeout_s=30)
+        # The order comes after it, since a worker takes what lies about for some seconds.
+        _get_ready()
         run = BenchmarkRun.order(asked.pop("model_ids"), **asked)
         # The wrapper ends every text with a line break, which a table in place cannot use.
         terminal: Any = self.stderr
@@ -133,6 +135,15 @@ class Command(BaseCommand):
         breaches = [*(f"{name}: {breach}" for name, breach in found if breach), *slower]
         if breaches:
             raise CommandError("\n".join(breaches), returncode=FAILED_GATE)
+
+
+def _get_ready() -> None:
+    """As a worker does before it times anybody; the first exchange is one with ourselves."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    loop = engine_loop()
+    loop.run(warm_up(loop.clients), timeout_s=30)
+    settle_memory()
+    error_bars.refresh(loop.clients)
 
 
 def _or_error(read: Callable[[], T]) -> T:
