@@ -10,7 +10,7 @@ from uuid import UUID
 
 from benchmarks.baselines import FEWEST_RUNS, Judgement, Series, judge
 from benchmarks.models import BenchmarkRun
-from benchmarks.sides import Side, sides_of
+from benchmarks.sides import HALF, Side, sides_of
 from benchmarks.summaries import BETTER, interval_document
 from providers.statistics.comparison import Limits, Pair, compare_many
 from providers.statistics.quantiles import median
@@ -18,12 +18,8 @@ from providers.statistics.shifts import Estimate
 
 METRICS = ("ttft_ms", "total_latency_ms", "tpot_ms", "tps")
 ALL_PAIRS_UP_TO = 6
-# A side of which this share is spoiled is not compared.
-HALF = 0.5
 # Failures from this share on are worth a word: those who answer may be the quick ones.
 MANY_FAILED = 0.05
-# A late event loop spoils a figure that it can have moved by more than this share.
-LATE = 0.05
 COMPARED_SETTINGS = ("prompt", "max_tokens", "concurrency_per_llm", "request_rate", "cache_busting")
 
 
@@ -87,6 +83,10 @@ def judged(questions: Sequence[Question], metric: str) -> list[Judgement]:
 
 
 def series_of(question: Question, metric: str, limits: Limits, *, fewest_runs: int) -> Series:
+    """Earlier runs that were spoiled are left out, unless there is no other."""
+    fit = [side for side in question.earlier if side.fault(metric) is None]
+    if fit:
+        question = against(fit, question.current, question.obstacle)
     return Series(
         [other.values(metric) for other in question.earlier],
         question.current.values(metric),
@@ -120,13 +120,9 @@ def pair_of(question: Question, metric: str) -> Pair:
 
 def _spoiled(question: Question, metric: str) -> str | None:
     sides = (question.baseline, question.current)
-    for side in sides:
-        if side.failed_share >= HALF and side.results:
-            return f"Half of the requests to {side.name} or more failed: the rest tells little."
-        if _late_share(side, metric) >= HALF:
-            return "This client was late in half of the requests or more."
-        if side.share("buffered_stream") >= HALF:
-            return "Something between us and the model held the answers back."
+    fault = next(filter(None, (side.fault(metric) for side in sides)), None)
+    if fault is not None:
+        return fault
     cached = [side.share("cache_hit") >= HALF for side in sides]
     if metric != "tps" and cached[0] != cached[1]:
         return "One side was answered from the provider's cache."
@@ -134,16 +130,6 @@ def _spoiled(question: Question, metric: str) -> str | None:
     if metric in ("tps", "tpot_ms") and estimated[0] != estimated[1]:
         return "The tokens of one side are estimates."
     return None
-
-
-def _late_share(side: Side, metric: str) -> float:
-    """Of the results whose stamps a late event loop can have moved by more than what counts."""
-    late = sum(
-        "client_lag" in result.quality_flags
-        and (result.uncertainty_ms is None or (result.error_share(metric) or 0) > LATE)
-        for result in side.results
-    )
-    return late / len(side.results) if side.results else 0.0
 
 
 def cautions_of(question: Question, judgement: Judgement) -> list[str]:

@@ -9,6 +9,11 @@ from uuid import UUID
 
 from benchmarks.models import BenchmarkRun
 
+# A side of which this share is spoiled is not compared.
+HALF = 0.5
+# A late event loop spoils a figure that it can have moved by more than this share.
+LATE = 0.05
+
 
 class Row(NamedTuple):
     """What is compared of a successful result. Its figures are those of `BenchmarkResult`."""
@@ -32,6 +37,12 @@ class Row(NamedTuple):
         timed_ms = self.timed_ms(metric)
         return self.uncertainty_ms / timed_ms if timed_ms and self.uncertainty_ms else None
 
+    def is_late(self, metric: str) -> bool:
+        """The client's event loop was late, and the stamps may have been so too."""
+        if "client_lag" not in self.quality_flags:
+            return False
+        return self.uncertainty_ms is None or (self.error_share(metric) or 0.0) > LATE
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -49,6 +60,18 @@ class Side:
     def share(self, flag: str) -> float:
         flagged = sum(flag in result.quality_flags for result in self.results)
         return flagged / len(self.results) if self.results else 0.0
+
+    def fault(self, metric: str) -> str | None:
+        """Why nothing can be said of these values; None when something can."""
+        if not self.results:
+            return None
+        if self.failed_share >= HALF:
+            return f"Half of the requests to {self.name} or more failed: the rest tells little."
+        if sum(row.is_late(metric) for row in self.results) >= HALF * len(self.results):
+            return "This client was late in half of the requests or more."
+        if self.share("buffered_stream") >= HALF:
+            return "Something between us and the model held the answers back."
+        return None
 
     @property
     def failed_share(self) -> float:

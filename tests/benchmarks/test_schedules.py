@@ -269,6 +269,20 @@ def test_a_schedule_may_want_a_second_slower_run_before_it_is_an_alert(api: APIC
     assert shown[-1]["baseline_runs"] == 4
 
 
+def test_a_run_in_which_the_client_was_late_never_becomes_the_baseline() -> None:
+    runs = make_history(make_schedule(), 1.0, 1.01, 0.99, 3.0, 1.6)
+    late = {"quality_flags": ["client_lag"], "uncertainty_ms": 40.0}
+    runs[3].results.update(**late, total_latency_ms=1000.0)
+
+    for run in runs:
+        found = states(run)
+
+    by_metric = {verdict["metric"]: verdict for verdict in runs[-1].verdicts or []}
+    # It was late by more than a TTFT can bear, and by less than a latency can.
+    assert (by_metric["ttft_ms"]["baseline_runs"], found["ttft_ms"]) == (3, "slower")
+    assert by_metric["total_latency_ms"]["baseline_runs"] == 4
+
+
 def test_rebasing_takes_the_present_level_as_the_usual_one(api: APIClient) -> None:
     schedule = make_schedule()
     make_history(schedule, 1.0, 1.0, 1.0)
