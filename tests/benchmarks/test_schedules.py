@@ -270,9 +270,9 @@ def test_a_schedule_may_want_a_second_slower_run_before_it_is_an_alert(api: APIC
 
 
 def test_a_run_in_which_the_client_was_late_never_becomes_the_baseline() -> None:
-    runs = make_history(make_schedule(), 1.0, 1.01, 0.99, 3.0, 1.6)
+    runs = make_history(make_schedule(), 1.0, 1.01, 0.99, 1.0, 1.6)
     late = {"quality_flags": ["client_lag"], "uncertainty_ms": 40.0}
-    runs[3].results.update(**late, total_latency_ms=1000.0)
+    runs[3].results.update(**late, ttft_ms=300.0)
 
     for run in runs:
         found = states(run)
