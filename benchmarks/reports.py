@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+from django.db.models.functions import Coalesce
 from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 
 from benchmarks import archive, plots
 from benchmarks.comparisons import comparison_document, inside
 from benchmarks.manifests import manifest_of
-from benchmarks.models import BenchmarkResult, BenchmarkRun
+from benchmarks.models import BenchmarkRun
 from benchmarks.plots import Sample
 from providers.statistics.comparison import VerdictState
 
@@ -27,14 +30,13 @@ MOST_COMPARISONS = 60
 
 
 def report_of(run: BenchmarkRun) -> str:
-    results = list(run.results.order_by("ordinal"))
-    samples = _samples(run, results)
+    samples, count = _samples(run), run.results.count()
     # The order alone may be longer than the rest of the page; the manifest's address has it.
     manifest = {k: v for k, v in manifest_of(run).items() if k != "order"}
     context = {
         "run": run,
-        "count": len(results),
-        "statistics": archive.statistics(run, len(results)),
+        "count": count,
+        "statistics": archive.statistics(run, count),
         "verdicts": _verdicts(run),
         "regressions": [{"title": TITLES[v["metric"]], **v} for v in run.verdicts or []],
         "plots": _plots(samples),
@@ -72,20 +74,21 @@ def _plots(samples: Sequence[Sample]) -> list[dict[str, Any]]:
     ]
 
 
-def _samples(run: BenchmarkRun, results: Sequence[BenchmarkResult]) -> list[Sample]:
-    starts = [result.started_at for result in results if result.started_at]
-    zero = min(starts) if starts else None
-
-    def second(result: BenchmarkResult) -> float:
-        at = result.started_at or result.created_at
-        return max((at - zero).total_seconds(), 0.0) if zero else 0.0
-
+def _samples(run: BenchmarkRun) -> list[Sample]:
+    rows = run.results.order_by("ordinal").values_list(
+        "llm_id", "ttft_ms", "error_class", Coalesce("started_at", "created_at")
+    )
+    by_llm: dict[UUID, list[tuple[float | None, str | None, datetime]]] = {}
+    for llm_id, *row in rows:
+        by_llm.setdefault(llm_id, []).append(tuple(row))
+    starts = [at for own in by_llm.values() for _, _, at in own]
+    zero = min(starts, default=run.created_at)
     samples = []
     for llm_id, name in run.llm_names().items():
-        own = [result for result in results if result.llm_id == llm_id]
-        good = [(second(r), r.ttft_ms) for r in own if r.error is None and r.ttft_ms is not None]
-        failed = [second(r) for r in own if r.error is not None]
-        samples.append(Sample(name, [v for _, v in good], [at for at, _ in good], failed))
+        own = [(ttft, bad, (at - zero).total_seconds()) for ttft, bad, at in by_llm.get(llm_id, [])]
+        good = [(ttft, at_s) for ttft, bad, at_s in own if bad is None and ttft is not None]
+        failed = [at_s for _, bad, at_s in own if bad is not None]
+        samples.append(Sample(name, [v for v, _ in good], [at_s for _, at_s in good], failed))
     return samples
 
 
