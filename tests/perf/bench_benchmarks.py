@@ -60,8 +60,13 @@ class Costs:
 
 
 def watch(pipe: Connection, url: str, run_id: str, watchers: int) -> None:
-    """All watchers in one process: where it cannot keep up, it connects again as a client does."""
+    """All watchers in one process: where it cannot keep up, it connects again as a client does.
+
+    They would be on other machines; here they at least give way.
+    """
     import websockets
+
+    os.nice(19)
 
     async def one() -> int:
         count, seq = 0, -1
