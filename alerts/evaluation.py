@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from alerts import announcements, delivery, gathering, outbox
@@ -32,13 +32,12 @@ ROUNDS_AT_ONCE = 20
 # Rounds that ended longer ago are history: nobody is woken for them.
 NEWS_FOR = timedelta(days=7)
 NOT_DOWN = ~Q(status=UptimeCheck.Status.DOWN)
-SLOW = Q(llm__alerts__scope__startswith="perf:") | Q(llm__alerts__scope__startswith="bench:")
 
 
 def evaluate_waiting() -> int:
     """Judges every round that has news, the oldest first; how many it were."""
     recent = Round.objects.filter(pk__gte=oldest_id(timezone.now() - NEWS_FOR))
-    ended = recent.filter(status=Round.Status.COMPLETED).exclude(roundevaluation__is_final=True)
+    ended = recent.over().exclude(roundevaluation__is_final=True)
     going_on = [round for round in Round.objects.open() if has_news(round)]
     waiting = [*ended.order_by("finished_at", "id")[:ROUNDS_AT_ONCE], *going_on]
     return sum(evaluate_round(round.pk) for round in waiting)
@@ -52,8 +51,10 @@ def has_news(round: Round) -> bool:
         return True
     if done.withheld and checks.count() != done.checks_seen:
         return True
-    back = checks.filter(NOT_DOWN, llm__alerts__resolved_at=None, llm__alerts__isnull=False)
-    return back.exclude(SLOW).exists()
+    # A check from before the alert was last seen is no recovery; pace waits for the round's end.
+    outages = Alert.objects.of_rounds().open().exclude(scope__startswith="perf:")
+    ended = outages.filter(llm=OuterRef("llm"), last_seen_at__lt=OuterRef("created_at"))
+    return checks.filter(NOT_DOWN).filter(Exists(ended)).exists()
 
 
 def evaluate_round(round_id: UUID) -> bool:
@@ -79,14 +80,18 @@ def _judge(round: Round, done: RoundEvaluation) -> None:
         _note(done, seen, frozenset(), set())
         return
     judged = frozenset(map(UUID, done.judged))
+    # Only a round that ran to its end knows whether the monitor itself had a network.
+    is_whole = round.status == Round.Status.COMPLETED
+    held_back = set() if is_whole else gathering.withheld(round, seen.values())
+    current = gathering.current(round, seen)
+    usable = {pk: check for pk, check in current.items() if pk not in held_back}
     if done.is_final:
-        facts = gathering.facts(round, rules, known, seen)
+        facts = gathering.facts(round, rules, known, usable)
         if judged:
             facts = replace(facts, fresh=frozenset(seen) - judged)
         done.judged = []
     else:
-        held_back = gathering.withheld(round, seen.values())
-        facts = _facts_so_far(seen, judged, held_back, known)
+        facts = _facts_so_far(usable, judged, known)
         _note(done, seen, judged, held_back)
     evaluation = evaluate(rules, facts, known)
     alerts = write_states(evaluation.states, known, round)
@@ -98,12 +103,8 @@ def _judge(round: Round, done: RoundEvaluation) -> None:
 
 
 def _facts_so_far(
-    seen: dict[UUID, gathering.Seen],
-    judged: frozenset[UUID],
-    held_back: set[UUID],
-    known: Sequence[AlertState],
+    usable: dict[UUID, gathering.Seen], judged: frozenset[UUID], known: Sequence[AlertState]
 ) -> RoundFacts:
-    usable = {pk: check for pk, check in seen.items() if pk not in held_back}
     return RoundFacts(
         at=timezone.now(),
         llms=gathering.fleet(usable, known),

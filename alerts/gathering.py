@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db.models import OuterRef, Q, Subquery
@@ -17,6 +17,7 @@ from alerts.models import Alert, AlertRule
 from alerts.own_fault import Look, lost_network, may_be_ours
 from alerts.states import FLAPPING_FROM, AlertState, ResolveReason
 from alerts.thresholds import DegradationConfig, parse_threshold_config
+from arguslm.api.ids import oldest_id
 from models_app.models import LLM
 from monitoring.models import Round, UptimeCheck
 from monitoring.rounds import place_of
@@ -25,6 +26,8 @@ from providers.errors import ErrorClass
 from providers.models import ProviderAccount
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+# Rounds that began earlier than this before another one do not overlap with it.
+LONGEST_ROUND = timedelta(days=1)
 
 
 def rules() -> list[Rule]:
@@ -90,6 +93,7 @@ class Seen:
     """The check of one LLM, as far as rules ask."""
 
     llm_id: UUID
+    at: datetime
     status: CheckStatus
     error_class: ErrorClass | None
     error: str | None
@@ -101,12 +105,33 @@ class Seen:
 
 def seen_in(round: Round) -> dict[UUID, Seen]:
     rows = UptimeCheck.objects.filter(round=round).order_by()
+    columns = ("llm", "created_at", "status", "error_class", "error")
     return {
-        llm_id: Seen(llm_id, CheckStatus(status), ErrorClass(failure) if failure else None, error)
-        for llm_id, status, failure, error in rows.values_list(
-            "llm", "status", "error_class", "error"
+        llm_id: Seen(
+            llm_id, at, CheckStatus(status), ErrorClass(failure) if failure else None, error
         )
+        for llm_id, at, status, failure, error in rows.values_list(*columns)
     }
+
+
+def current(round: Round, seen: Mapping[UUID, Seen]) -> dict[UUID, Seen]:
+    """Without the checks that are overtaken: another round asked the same LLM later.
+
+    A round that waits for its own judgement overtakes nobody: it is judged in its turn.
+    """
+    nearby = Round.objects.filter(pk__gte=oldest_id(round.created_at - LONGEST_ROUND))
+    overlapping = nearby.filter(Q(finished_at=None) | Q(finished_at__gte=round.created_at))
+    judged = Q(status__in=Round.open_states) | Q(roundevaluation__is_final=True)
+    others = list(overlapping.filter(judged).exclude(pk=round.pk).values_list("pk", flat=True))
+    if not others:
+        return dict(seen)
+    rows = UptimeCheck.objects.filter(round__in=others).order_by()
+    overtaken = {
+        llm_id
+        for llm_id, at in rows.values_list("llm", "created_at").iterator()
+        if llm_id in seen and at > seen[llm_id].at
+    }
+    return {pk: check for pk, check in seen.items() if pk not in overtaken}
 
 
 def facts(

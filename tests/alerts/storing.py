@@ -43,17 +43,18 @@ def make_watched(account: ProviderAccount | None = None, name: str = "") -> LLM:
     return make_llm(account, name, enabled_for_monitoring=True)
 
 
-def open_round(*llms: LLM, at: datetime | None = None) -> Round:
+def open_round(*llms: LLM, at: datetime | None = None, **fields: Any) -> Round:
     """A round that goes on: one open share for each account."""
     now = at or timezone.now()
-    round = Round.objects.create(
-        trigger=Round.Trigger.MANUAL,
-        status=Round.Status.RUNNING,
-        prompt_pack="health_check",
-        max_tokens=100,
-        due_at=now,
-        started_at=now,
-    )
+    defaults: dict[str, Any] = {
+        "trigger": Round.Trigger.MANUAL,
+        "status": Round.Status.RUNNING,
+        "prompt_pack": "health_check",
+        "max_tokens": 100,
+        "due_at": now,
+        "started_at": now,
+    }
+    round = Round.objects.create(**(defaults | fields))
     accounts = {llm.account_id for llm in llms}
     RoundShare.objects.bulk_create(RoundShare(round=round, account_id=pk) for pk in accounts)
     return round

@@ -7,13 +7,15 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from alerts.evaluation import evaluate_round, evaluate_waiting
-from alerts.models import Alert, AlertEvent, AlertRule, RoundEvaluation
+from alerts.models import Alert, AlertEvent, AlertRule, Delivery, RoundEvaluation
 from arguslm.api.ids import oldest_id
+from monitoring import rounds
 from monitoring.models import Round
 from providers.errors import ErrorClass
 from tests.alerts.storing import (
     end,
     judge,
+    make_channel,
     make_fleet,
     make_watched,
     minutes_ago,
@@ -21,7 +23,7 @@ from tests.alerts.storing import (
     play,
     record,
 )
-from tests.make import make_account, make_round, make_rule
+from tests.make import make_account, make_alert, make_round, make_rule
 
 pytestmark = pytest.mark.django_db
 
@@ -280,3 +282,77 @@ def test_a_storm_that_goes_on_is_one_update(
     with django_assert_max_num_queries(22):
         judge(round)
     assert set(Alert.objects.values_list("occurrences", flat=True)) == {2}
+
+
+def cancel(round: Round) -> None:
+    assert rounds.cancel(round, timezone.now())
+
+
+def test_what_a_cancelled_round_has_found_is_told() -> None:
+    make_rule()
+    channel = make_channel()
+    llms = make_fleet(1, 8)
+    round = open_round(*llms)
+    for llm in llms[:3]:
+        record(round, [llm], error_class=ErrorClass.EMPTY)
+        judge(round)
+    assert Delivery.objects.filter(channel=channel).count() == 1
+    cancel(round)
+
+    assert evaluate_waiting() == 1
+    assert Delivery.objects.filter(channel=channel).count() == 2
+    assert not AlertEvent.objects.filter(is_held=True).exists()
+
+
+def test_a_cancelled_round_cannot_tell_whose_network_was_missing() -> None:
+    make_rule()
+    llms = make_fleet(4, 1)
+    round = open_round(*llms)
+    record(round, llms[:2], error_class=ErrorClass.CONNECT)
+    cancel(round)
+
+    assert evaluate_waiting() == 1
+    assert not Alert.objects.exists()
+
+
+def test_an_answer_from_before_the_outage_does_not_end_it() -> None:
+    make_rule()
+    llms = make_fleet(1, 2)
+    scheduled = open_round(*llms, at=minutes_ago(3), trigger=Round.Trigger.SCHEDULE)
+    record(scheduled, llms[:1], "up", at=minutes_ago(2))
+    judge(scheduled)
+    by_hand = open_round(*llms, at=minutes_ago(1))
+    record(by_hand, llms[:1], "down")
+    judge(by_hand)
+
+    assert evaluate_waiting() == 0
+    end(scheduled)
+    judge(scheduled)
+    assert only_alert().state == "open"
+
+
+def test_a_failure_from_before_the_recovery_opens_nothing() -> None:
+    make_rule()
+    llms = make_fleet(4, 1)
+    scheduled = open_round(*llms, at=minutes_ago(3), trigger=Round.Trigger.SCHEDULE)
+    record(scheduled, llms[:1], error_class=ErrorClass.CONNECT, at=minutes_ago(2))
+    judge(scheduled)
+    by_hand = open_round(*llms, at=minutes_ago(1))
+    record(by_hand, llms, "up")
+    end(by_hand)
+    judge(by_hand)
+    end(scheduled)
+    judge(scheduled)
+
+    assert not Alert.objects.exists()
+
+
+def test_a_recovery_is_seen_at_once_whatever_alerts_the_model_had_before() -> None:
+    make_rule()
+    llms = make_fleet(1, 2)
+    play(llms[:1], "down", minutes_ago(15))
+    make_alert(scope=f"perf:{llms[0].pk}", llm=llms[0], resolved_at=minutes_ago(600))
+    round = open_round(*llms)
+    record(round, llms[:1], "up")
+
+    assert evaluate_waiting() == 1
