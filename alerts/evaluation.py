@@ -19,8 +19,8 @@ from django.utils import timezone
 
 from alerts import announcements, delivery, gathering, outbox
 from alerts.facts import RoundFacts
-from alerts.models import Alert, AlertRule, AlertSettings, RoundEvaluation
-from alerts.outbox import ROWS_AT_ONCE, Occasion
+from alerts.models import Alert, AlertQuerySet, AlertRule, AlertSettings, RoundEvaluation
+from alerts.outbox import Occasion
 from alerts.rules import evaluate
 from alerts.states import AlertState
 from arguslm.api.ids import oldest_id
@@ -168,8 +168,8 @@ def _update(
             times = state.occurrences - occurrences[state.alert_id]
             groups[_moved(state, times)].append(state.alert_id)
     for moved, ids in groups.items():
-        for start in range(0, len(ids), ROWS_AT_ONCE):
-            _move(ids[start : start + ROWS_AT_ONCE], moved, round)
+        for rows in Alert.objects.in_parts(ids):
+            _move(rows, moved, round)
 
 
 def _moved(state: AlertState, times: int) -> Moved:
@@ -183,9 +183,8 @@ def _moved(state: AlertState, times: int) -> Moved:
     )
 
 
-def _move(ids: list[UUID], moved: Moved, round: Round | None) -> None:
+def _move(rows: AlertQuerySet, moved: Moved, round: Round | None) -> None:
     last_seen_at, resolved_at, reason, reopened, reopened_at, times = moved
-    rows = Alert.objects.filter(pk__in=ids)
     # Nobody owns a relapse yet. Otherwise an acknowledgement given meanwhile stays.
     rows.filter(reopened__lt=reopened).update(acknowledged=False, acknowledged_at=None)
     rows.update(

@@ -21,7 +21,9 @@ def withdraw() -> int:
         reason = _reason(alert)
         if reason is not None:
             gone[reason].append(alert.pk)
-    return sum(Alert.objects.filter(pk__in=ids).close(reason) for reason, ids in gone.items())
+    return sum(
+        part.close(reason) for reason, ids in gone.items() for part in Alert.objects.in_parts(ids)
+    )
 
 
 def _reason(alert: Alert) -> ResolveReason | None:

@@ -23,8 +23,6 @@ from alerts.storms import Bundle, Part, Topic, roll_up, roll_up_part
 from monitoring.models import Round, RoundShare
 from providers.errors import ErrorClass
 
-ROWS_AT_ONCE = 800
-
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
@@ -64,6 +62,7 @@ def write(events: Iterable[Event], alerts: Mapping[tuple[UUID, str], UUID], on: 
     AlertEvent.objects.bulk_create([each.row for each in new])
     _release(waiting)
     _send(plan, known, on)
+    _remember_muted(loud)
 
 
 def _news(event: Event, alerts: Mapping[tuple[UUID, str], UUID], on: Occasion) -> News:
@@ -180,6 +179,13 @@ def _release(waiting: Sequence[News]) -> None:
         AlertEvent.objects.bulk_update(rows, ["is_held", "held_for", "muted"], batch_size=100)
 
 
+def _remember_muted(loud: Iterable[News]) -> None:
+    """What a silence keeps back is told when it ends; a reminder is not worth that."""
+    muted = [n.row.alert_id for n in loud if n.row.muted and n.event.kind != EventKind.REMINDED]
+    for part in Alert.objects.in_parts(muted):
+        part.update(told_at=None)
+
+
 def _send(plan: Plan, known: Recipients, on: Occasion) -> None:
     if not plan:
         return
@@ -207,18 +213,16 @@ def _send(plan: Plan, known: Recipients, on: Occasion) -> None:
         for message, (_, _, channel_ids) in zip(messages, plan, strict=True)
         for channel_id in channel_ids
     )
-    told = list(alerts)
-    for start in range(0, len(told), ROWS_AT_ONCE):
-        Alert.objects.filter(pk__in=told[start : start + ROWS_AT_ONCE]).update(told_at=now)
+    for part in Alert.objects.in_parts(list(alerts)):
+        part.update(told_at=now)
 
 
 def _alerts_of(plan: Plan) -> dict[UUID, dict[str, Any]]:
     ids = list({each.row.alert_id for _, news, _ in plan for each in news})
     columns = ("pk", "rule_key", "rule_name", "llm", "scope", "error_class", "resolved_at")
     found: dict[UUID, dict[str, Any]] = {}
-    for start in range(0, len(ids), ROWS_AT_ONCE):
-        rows = Alert.objects.filter(pk__in=ids[start : start + ROWS_AT_ONCE]).values(*columns)
-        found.update((row["pk"], row) for row in rows)
+    for part in Alert.objects.in_parts(ids):
+        found.update((row["pk"], row) for row in part.values(*columns))
     return found
 
 

@@ -8,10 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from alerts.models import AlertRule, Channel, Delivery, Silence
-from alerts.silencing import Mute
-from alerts.states import NOTICES_KEY
+from django.db.models import Max, OuterRef, Subquery
 
+from alerts.models import AlertEvent, AlertRule, Channel, Delivery, Silence
+from alerts.silencing import Mute
+from alerts.states import NOTICES_KEY, EventKind
+
+IDS_AT_ONCE = 800
+OPENINGS = (
+    EventKind.OPENED,
+    EventKind.REOPENED,
+    EventKind.FLAPPING,
+    EventKind.STABLE,
+    EventKind.UNMUTED,
+)
 WAS_TOLD = (Delivery.Status.PENDING, Delivery.Status.SENDING, Delivery.Status.DELIVERED)
 
 
@@ -26,19 +36,24 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """The usable channels, and those of each rule; notices go where every rule is heard."""
+    """All channels, and the usable ones of each rule; notices go where every rule is heard.
+
+    One that is switched off hears of nothing new, but what it was told of ends there too: it may
+    be switched on while that still waits.
+    """
 
     by_id: dict[UUID, Recipient]
     by_rule: dict[UUID, tuple[UUID, ...]]
 
 
 def recipients() -> Recipients:
-    channels = list(Channel.objects.usable().prefetch_related("rules"))
+    channels = list(Channel.objects.prefetch_related("rules"))
+    usable = [channel for channel in channels if channel.enabled]
     rules = list(AlertRule.objects.select_related("own_channel"))
     return Recipients(
         {c.pk: Recipient(c.pk, c.name, c.kind) for c in channels},
-        {rule.pk: tuple(c.pk for c in channels if hears(c, rule)) for rule in rules}
-        | {NOTICES_KEY: tuple(c.pk for c in channels if c.all_rules)},
+        {rule.pk: tuple(c.pk for c in usable if hears(c, rule)) for rule in rules}
+        | {NOTICES_KEY: tuple(c.pk for c in usable if c.all_rules)},
     )
 
 
@@ -55,22 +70,27 @@ def hears(channel: Channel, rule: AlertRule) -> bool:
 
 
 def told_of(alert_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
-    """By alert: the channels that know of it, or will before anything else reaches them."""
-    if not alert_ids:
-        return {}
-    pairs = (
-        Delivery.objects.filter(message__events__alert__in=alert_ids, status__in=WAS_TOLD)
-        .filter(channel__enabled=True)
-        .order_by()
-        .values_list("message__events__alert", "channel")
-        .distinct()
-    )
-    wanted = set(alert_ids)
+    """By alert: the channels that know that it is open, or will before anything else reaches them.
+
+    What was told before a recovery does not count for the relapse after it.
+    """
     found: dict[UUID, set[UUID]] = defaultdict(set)
-    for alert_id, channel_id in pairs:
-        if alert_id in wanted:
+    wanted = list(alert_ids)
+    for start in range(0, len(wanted), IDS_AT_ONCE):
+        for alert_id, channel_id in _told_pairs(wanted[start : start + IDS_AT_ONCE]):
             found[alert_id].add(channel_id)
     return found
+
+
+def _told_pairs(alert_ids: Collection[UUID]) -> Iterable[tuple[UUID, UUID]]:
+    loud = AlertEvent.objects.filter(quiet=False, is_open=True).order_by()
+    openings = loud.filter(alert=OuterRef("alert"), kind__in=OPENINGS)
+    newest = openings.values("alert").annotate(newest=Max("pk")).values("newest")
+    since_then = loud.filter(alert__in=alert_ids, pk__gte=Subquery(newest))
+    told = since_then.filter(
+        messages__deliveries__status__in=WAS_TOLD, messages__deliveries__channel__isnull=False
+    )
+    return told.values_list("alert", "messages__deliveries__channel").distinct()
 
 
 def mutes(now: datetime) -> list[Mute]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from alerts import delivery, gathering, messages, outbox
-from alerts.models import Alert, AlertQuerySet, AlertSettings
+from alerts.evaluation import NEWS_FOR
+from alerts.facts import LLMFact, Standing
+from alerts.models import Alert, AlertEvent, AlertSettings
 from alerts.outbox import Occasion
-from alerts.recipients import is_muted, mutes
+from alerts.recipients import is_muted, mutes, told_of
+from alerts.rounds import names_of
 from alerts.states import Event, EventKind
 from providers.errors import ErrorClass
 
@@ -24,42 +30,79 @@ def tell_again(now: datetime | None = None) -> int:
     now = now or timezone.now()
     with transaction.atomic():
         AlertSettings.objects.select_for_update().get(pk=AlertSettings.load().pk)
-        events = [*_reminders(now), *_outlasting(now)]
+        fleet = gathering.fleet({})
+        reminded = list(islice(_free(_due(now), fleet, now), AT_ONCE))
+        kept = list(islice(_free(_kept_back(now), fleet, now), AT_ONCE))
+        events = [*_reminders(reminded, fleet, now), *_late(kept, fleet, now)]
         if events:
-            outbox.write(events, {}, Occasion(gathering.fleet({})))
-            # Also when no channel was left to tell: the next one is due an interval later.
-            Alert.objects.filter(pk__in=[event.alert_id for event in events]).update(told_at=now)
+            outbox.write(events, {}, Occasion(fleet))
             delivery.call_out_after_commit()
+        # Also when no channel was left to tell: the next one is due an interval later.
+        for part in Alert.objects.in_parts([alert.pk for alert in [*reminded, *kept]]):
+            part.update(told_at=now)
     return len(events)
 
 
-def _open() -> AlertQuerySet:
+def _due(now: datetime) -> Iterator[Alert]:
     # The notices about channels have no rule, so nobody is told of them here either.
-    return Alert.objects.open().filter(rule__isnull=False).select_related("rule")
-
-
-def _reminders(now: datetime) -> Iterable[Event]:
-    rows = _open().filter(acknowledged=False, told_at__isnull=False)
-    for alert in rows.filter(rule__remind_every_minutes__isnull=False).order_by("pk")[:AT_ONCE]:
+    rows = Alert.objects.open().filter(rule__remind_every_minutes__isnull=False)
+    free = rows.filter(acknowledged=False, told_at__isnull=False).select_related("rule")
+    for alert in free.order_by("pk").iterator(chunk_size=2000):
         assert alert.rule is not None
         assert alert.told_at is not None
         assert alert.rule.remind_every_minutes is not None
         if now - alert.told_at >= timedelta(minutes=alert.rule.remind_every_minutes):
-            text = messages.reminder(alert.message, now - alert.created_at)
-            yield _event(EventKind.REMINDED, alert, text, now)
+            yield alert
 
 
-def _outlasting(now: datetime) -> Iterable[Event]:
-    rows = _open().filter(told_at=None, events__muted=True).distinct()
+def _kept_back(now: datetime) -> Iterator[Alert]:
+    """What a silence keeps, or kept, from everybody."""
+    lately = Q(resolved_at=None) | Q(resolved_at__gt=now - NEWS_FOR)
+    rows = Alert.objects.filter(lately, rule__isnull=False, told_at=None)
+    muted = AlertEvent.objects.filter(alert=OuterRef("pk"), muted=True)
+    return rows.filter(Exists(muted)).order_by("pk").iterator(chunk_size=2000)
+
+
+def _free(alerts: Iterable[Alert], fleet: Sequence[LLMFact], now: datetime) -> Iterator[Alert]:
+    """Those that no silence covers now."""
     active = mutes(now)
-    for alert in rows.select_related("rule", "llm").order_by("pk")[:AT_ONCE]:
-        llm = alert.llm
-        owners = {llm.pk: llm.account_id} if llm else {}
-        if not is_muted(active, alert.rule_key, owners, owners):
-            yield _event(EventKind.UNMUTED, alert, alert.message, now)
+    owners = {llm.llm_id: llm.provider_id for llm in fleet}
+    for alert in alerts:
+        if not is_muted(active, alert.rule_key, _about(alert, fleet), owners):
+            yield alert
 
 
-def _event(kind: EventKind, alert: Alert, text: str, now: datetime) -> Event:
+def _reminders(alerts: Iterable[Alert], fleet: Sequence[LLMFact], now: datetime) -> Iterator[Event]:
+    for alert in alerts:
+        text = messages.reminder(alert.message, now - alert.created_at)
+        yield _event(EventKind.REMINDED, alert, text, _about(alert, fleet), now)
+
+
+def _late(alerts: Sequence[Alert], fleet: Sequence[LLMFact], now: datetime) -> Iterator[Event]:
+    """What is still wrong, and the end of what somebody had been told of before the silence."""
+    ended = [alert.pk for alert in alerts if alert.resolved_at is not None]
+    told = told_of(ended)
+    rows = AlertEvent.objects.filter(alert__in=told, muted=True).order_by("pk")
+    said = dict(rows.values_list("alert", "message"))
+    for alert in alerts:
+        if alert.resolved_at is None or alert.pk in told:
+            text = said.get(alert.pk, alert.message)
+            yield _event(EventKind.UNMUTED, alert, text, _about(alert, fleet), now)
+
+
+def _about(alert: Alert, fleet: Sequence[LLMFact]) -> tuple[UUID, ...]:
+    if alert.llm_id:
+        return (alert.llm_id,)
+    kind, _, name = alert.scope.partition(":")
+    if kind != "everywhere":
+        return ()
+    watched = [llm for llm in fleet if llm.standing is Standing.MONITORED]
+    return tuple(llm.llm_id for llm in watched if name in names_of(llm))
+
+
+def _event(
+    kind: EventKind, alert: Alert, text: str, llm_ids: tuple[UUID, ...], now: datetime
+) -> Event:
     return Event(
         kind=kind,
         rule_id=alert.rule_key,
@@ -67,6 +110,7 @@ def _event(kind: EventKind, alert: Alert, text: str, now: datetime) -> Event:
         at=now,
         message=text,
         alert_id=alert.pk,
-        llm_ids=(alert.llm_id,) if alert.llm_id else (),
+        llm_ids=llm_ids,
         error_class=ErrorClass(alert.error_class) if alert.error_class else None,
+        is_open=alert.resolved_at is None,
     )

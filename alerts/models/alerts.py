@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
@@ -14,6 +16,7 @@ from arguslm.api.ids import new_id
 from models_app.models import LLM
 from monitoring.models import Round
 
+IDS_AT_ONCE = 800
 LONGEST_REMINDER_MINUTES = 30 * 24 * 60
 NOTICE_TYPE = "channel_disabled"
 # Alerts without a rule.
@@ -103,6 +106,11 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         """Those that a monitoring round decides on; regressions wait for the next benchmark."""
         return self.judged().exclude(rule_type=AlertRule.Type.BENCHMARK_REGRESSION)
 
+    def in_parts(self, ids: Sequence[UUID]) -> Iterator[AlertQuerySet]:
+        """Those with these ids, a bounded number at a time: databases limit what one may ask."""
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            yield self.filter(pk__in=ids[start : start + IDS_AT_ONCE])
+
     @transaction.atomic
     def close(self, reason: ResolveReason, now: datetime | None = None) -> int:
         """Resolves what is open: on the timeline, to nobody's phone."""
@@ -119,8 +127,8 @@ class AlertQuerySet(models.QuerySet["Alert"]):
             )
             for pk, message in rows
         )
-        changed = self.open().filter(pk__in=[pk for pk, _ in rows])
-        return changed.update(resolved_at=now, resolve_reason=reason.value)
+        closed = Alert.objects.open().in_parts([pk for pk, _ in rows])
+        return sum(part.update(resolved_at=now, resolve_reason=reason.value) for part in closed)
 
     def acknowledge(self, note: str = "") -> int:
         """Somebody owns them now; how many were nobody's before."""
@@ -129,8 +137,8 @@ class AlertQuerySet(models.QuerySet["Alert"]):
             free = dict(rows.values_list("pk", "resolved_at"))
             now = timezone.now()
             changes = {"note": note} if note else {}
-            owned = Alert.objects.filter(pk__in=free)
-            owned.update(acknowledged=True, acknowledged_at=now, **changes)
+            for part in Alert.objects.in_parts(list(free)):
+                part.update(acknowledged=True, acknowledged_at=now, **changes)
             AlertEvent.objects.bulk_create(
                 AlertEvent(
                     alert_id=pk,

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from alerts import reminders
 from alerts.models import Alert, AlertEvent, Channel, Delivery, Message, Silence
 from alerts.reminders import tell_again
 from alerts.webhooks_of_rules import point_at
@@ -21,7 +23,7 @@ from tests.alerts.storing import (
     play,
     record,
 )
-from tests.make import make_rule
+from tests.make import make_account, make_rule
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +31,15 @@ pytestmark = pytest.mark.django_db
 def texts(channel: Channel | None = None) -> list[str]:
     rows = Delivery.objects.order_by("seq").select_related("message")
     return [row.message.text for row in (rows.filter(channel=channel) if channel else rows)]
+
+
+def make_silence(**fields: Any) -> Silence:
+    in_an_hour = timezone.now() + timedelta(hours=1)
+    return Silence.objects.create(name="work", ends_at=in_an_hour, **fields)
+
+
+def end_silence(silence: Silence) -> None:
+    Silence.objects.filter(pk=silence.pk).update(ends_at=minutes_ago(1))
 
 
 def topics(channel: Channel) -> list[str]:
@@ -196,7 +207,7 @@ def test_a_silence_mutes_the_message_but_not_the_alert() -> None:
     make_rule()
     make_channel()
     llm = make_watched()
-    Silence.objects.create(name="work", llm=llm, ends_at=timezone.now() + timedelta(hours=1))
+    make_silence(llm=llm)
     play([llm], "down", minutes_ago(5))
 
     assert AlertEvent.objects.get().muted
@@ -208,10 +219,10 @@ def test_a_silence_mutes_the_message_but_not_the_alert() -> None:
 def test_an_outage_that_outlasts_its_silence_is_told_when_the_silence_ends() -> None:
     make_rule()
     channel, llm = make_channel(), make_watched()
-    silence = Silence.objects.create(name="work", ends_at=timezone.now() + timedelta(hours=1))
+    silence = make_silence()
     play([llm], "down", minutes_ago(30))
     assert tell_again() == 0
-    Silence.objects.filter(pk=silence.pk).update(ends_at=minutes_ago(1))
+    end_silence(silence)
 
     assert tell_again() == 1
     assert tell_again() == 0
@@ -254,3 +265,112 @@ def test_the_webhook_body_says_type_time_and_data() -> None:
     assert payload["data"]["alerts"][0]["model_id"] == str(llm.pk)
     assert payload["data"]["error_class"] == "server_error"
     assert payload["data"]["link"].endswith("/alerts")
+
+
+def test_a_relapse_that_outlasts_its_silence_is_told_when_the_silence_ends() -> None:
+    make_rule()
+    channel, llm = make_channel(), make_watched()
+    play([llm], "down", minutes_ago(30))
+    play([llm], "up", minutes_ago(20))
+    silence = make_silence()
+    play([llm], "down", minutes_ago(10))
+    assert tell_again() == 0
+    end_silence(silence)
+
+    assert (tell_again(), tell_again()) == (1, 0)
+    assert topics(channel) == ["down", "recovered", "down"]
+
+
+def test_a_recovery_within_a_silence_is_told_later_to_those_who_knew_of_the_outage() -> None:
+    make_rule()
+    channel, llm = make_channel(), make_watched()
+    play([llm], "down", minutes_ago(30))
+    make_channel(name="late")
+    silence = make_silence()
+    play([llm], "up", minutes_ago(20))
+    assert texts() == texts(channel)
+    end_silence(silence)
+
+    assert (tell_again(), tell_again()) == (1, 0)
+    assert topics(channel) == ["down", "recovered"]
+    assert texts()[1].endswith("is up again, after 10 min.")
+
+
+def test_what_began_and_ended_within_a_silence_is_told_to_nobody() -> None:
+    make_rule()
+    channel, llm = make_channel(), make_watched()
+    silence = make_silence()
+    play([llm], "down", minutes_ago(30))
+    play([llm], "up", minutes_ago(20))
+    end_silence(silence)
+
+    assert tell_again() == 0
+    assert topics(channel) == []
+    assert Alert.objects.get().events.count() == 2
+
+
+def test_a_relapse_that_a_channel_did_not_hear_of_does_not_recover_there() -> None:
+    make_rule()
+    channel, llm = make_channel(), make_watched()
+    play([llm], "down", minutes_ago(30))
+    play([llm], "up", minutes_ago(20))
+    silence = make_silence()
+    play([llm], "down", minutes_ago(10))
+    end_silence(silence)
+    play([llm], "up")
+
+    assert topics(channel) == ["down", "recovered"]
+    assert tell_again() == 0
+
+
+def test_a_silence_covers_a_model_that_a_provider_serves_twice() -> None:
+    name = "gpt-4"
+    make_rule(rule_type="model_unavailable_everywhere", target_model_name=name)
+    make_channel()
+    account = make_account()
+    llms = [make_watched(account, name), make_watched(account, f"openai/{name}")]
+    make_silence(account=account)
+    play(llms, "down", minutes_ago(5))
+
+    assert Alert.objects.get().scope == f"everywhere:{name}"
+    assert tell_again() == 0
+    assert texts() == []
+
+
+def test_a_silence_mutes_reminders_and_leaves_no_trace_of_them() -> None:
+    make_rule(remind_every_minutes=30)
+    channel, llm = make_channel(), make_watched()
+    play([llm], "down", minutes_ago(40))
+    silence = make_silence()
+    later = timezone.now() + timedelta(minutes=31)
+    assert tell_again(later) == 0
+    assert Alert.objects.get().events.count() == 1
+    end_silence(silence)
+
+    assert tell_again(later) == 1
+    assert topics(channel) == ["down", "reminder"]
+
+
+def test_many_alerts_that_need_no_reminder_do_not_hide_one_that_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reminders, "AT_ONCE", 2)
+    make_channel()
+    play([make_watched() for _ in range(4)], "up")
+    patient, strict = make_rule(remind_every_minutes=600), make_rule(remind_every_minutes=10)
+    play([make_watched() for _ in range(3)], "down")
+
+    assert tell_again(timezone.now() + timedelta(minutes=11)) == 2
+    reminded = Alert.objects.filter(events__kind="reminded")
+    assert {alert.rule_key for alert in reminded} == {strict.pk} != {patient.pk}
+
+
+def test_a_channel_that_is_switched_off_misses_no_recovery_of_what_it_was_told() -> None:
+    make_rule()
+    channel, llm = make_channel(), make_watched()
+    play([llm], "down", minutes_ago(15))
+    channel.switch_off("It is gone.")
+    play([llm], "up", minutes_ago(5))
+    play([make_watched()], "down")
+
+    assert topics(channel) == ["down", "recovered"]
