@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from alerts import delivery, heartbeat, notices, orphans, pace, regressions, reminders
 from alerts.evaluation import evaluate_waiting
-from alerts.models import AlertSettings
+from alerts.models import AlertSettings, Delivery
 from arguslm.api.work import send
 
 
@@ -28,11 +28,12 @@ def ping_heartbeat() -> None:
 
 @shared_task(name="alerts.chores", ignore_result=True, expires=60)
 def chores() -> None:
-    """What may wait a few seconds: left-over alerts, reminders, baselines of performance rules."""
+    """What may wait a few seconds: left-overs, reminders, baselines of performance rules."""
     orphans.withdraw()
     reminders.tell_again()
     notices.notice()
     regressions.withdraw_orphans()
+    Delivery.objects.give_up_waiting(timezone.now())
     pace.learn()
 
 

@@ -115,6 +115,7 @@ class Channel(models.Model):
 
     @transaction.atomic
     def switch_on(self) -> None:
+        self.deliveries.give_up_waiting(timezone.now())
         self.enabled, self.disabled_reason = True, ""
         self.save(update_fields=["enabled", "disabled_reason", "updated_at"])
         self._close_notice(ResolveReason.CHANNEL_RESTORED)

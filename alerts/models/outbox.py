@@ -16,6 +16,8 @@ from arguslm.api.ids import new_id
 from arguslm.api.leases import Leased, unheld
 from monitoring.models import Round
 
+SWITCHED_OFF_TOO_LONG = "The channel was switched off for too long."
+
 
 class Message(models.Model):
     """What is told: one or many events in one sentence. The same text goes to several channels."""
@@ -48,6 +50,11 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
     def due(self, now: datetime) -> DeliveryQuerySet:
         return self.filter(unheld(now), next_attempt_at__lte=now)
+
+    def give_up_waiting(self, now: datetime) -> int:
+        """Ends what a channel that is switched off has kept for too long: it is no news any more."""
+        late = self.open().filter(channel__enabled=False, give_up_at__lt=now)
+        return late.update(status=Delivery.Status.FAILED, last_error=SWITCHED_OFF_TOO_LONG)
 
     def cancel(self, reason: str) -> int:
         return self.open().update(status=Delivery.Status.CANCELLED, last_error=reason)

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from alerts import delivery, signatures
-from alerts.backoff import DELAYS
+from alerts.backoff import DELAYS, GIVE_UP_AFTER
 from alerts.delivery import due_channels
 from alerts.models import Alert, Attempt, Channel, Delivery, Message
 from alerts.transports import webhook
@@ -194,6 +194,41 @@ def test_a_channel_that_is_switched_on_again_goes_on_where_it_stopped(
 
     assert send_all(channel) == 2
     assert Alert.objects.get(rule_type="channel_disabled").state == "resolved"
+
+
+def test_a_channel_that_was_off_for_a_day_sends_no_old_news(
+    channel: Channel, receiver: Receiver
+) -> None:
+    receiver.behave = answer(410)
+    make_messages(2)
+    send_all(channel)
+    Delivery.objects.update(give_up_at=timezone.now(), next_attempt_at=timezone.now())
+    receiver.behave = answer(200)
+    channel.refresh_from_db()
+    channel.switch_on()
+
+    assert send_all(channel) == 0
+    assert statuses() == ["failed", "failed"]
+    assert len(receiver.got) == 1
+
+
+def test_what_waits_for_a_channel_that_stays_off_is_given_up_after_a_day(channel: Channel) -> None:
+    make_messages()
+    channel.switch_off("It is gone.")
+    later = timezone.now() + GIVE_UP_AFTER
+    assert Delivery.objects.give_up_waiting(later - timedelta(minutes=1)) == 0
+    assert Delivery.objects.give_up_waiting(later + timedelta(minutes=1)) == 1
+    assert statuses() == ["failed"]
+
+
+def test_what_a_server_that_was_off_for_a_day_owes_is_sent_once(
+    channel: Channel, receiver: Receiver
+) -> None:
+    make_messages()
+    Delivery.objects.update(give_up_at=timezone.now() - timedelta(hours=1))
+
+    assert send_all(channel) == 1
+    assert statuses() == ["delivered"]
 
 
 def test_redirects_are_not_followed(channel: Channel, receiver: Receiver) -> None:
