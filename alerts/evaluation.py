@@ -18,8 +18,9 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from alerts import announcements, delivery, gathering, outbox
-from alerts.facts import RoundFacts
+from alerts.facts import LLMFact, RoundFacts
 from alerts.models import Alert, AlertQuerySet, AlertRule, AlertSettings, RoundEvaluation
+from alerts.namesakes import last_known
 from alerts.outbox import Occasion
 from alerts.rules import evaluate
 from alerts.states import AlertState
@@ -91,7 +92,8 @@ def _judge(round: Round, done: RoundEvaluation) -> None:
             facts = replace(facts, fresh=frozenset(seen) - judged)
         done.judged = []
     else:
-        facts = _facts_so_far(usable, judged, known)
+        elsewhere = last_known(round, rules, timezone.now())
+        facts = _facts_so_far(usable, judged, gathering.fleet(usable, known, elsewhere))
         _note(done, seen, judged, held_back)
     evaluation = evaluate(rules, facts, known)
     alerts = write_states(evaluation.states, known, round)
@@ -103,11 +105,11 @@ def _judge(round: Round, done: RoundEvaluation) -> None:
 
 
 def _facts_so_far(
-    usable: dict[UUID, gathering.Seen], judged: frozenset[UUID], known: Sequence[AlertState]
+    usable: dict[UUID, gathering.Seen], judged: frozenset[UUID], llms: tuple[LLMFact, ...]
 ) -> RoundFacts:
     return RoundFacts(
         at=timezone.now(),
-        llms=gathering.fleet(usable, known),
+        llms=llms,
         fresh=frozenset(usable) - judged,
         is_part=True,
     )

@@ -31,7 +31,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LLMFact:
-    """``status`` None is no data. ``since``: start of the outage where it is known."""
+    """``status`` None is no data. ``since``: start of the outage where it is known.
+
+    ``last_known``: of an LLM that this round does not look at, what the last one that did saw.
+    """
 
     llm_id: UUID
     name: str
@@ -42,6 +45,7 @@ class LLMFact:
     error_class: ErrorClass | None = None
     error: str | None = None
     since: datetime | None = None
+    last_known: CheckStatus | None = None
     standing: Standing = Standing.MONITORED
 
     @property

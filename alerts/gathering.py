@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from uuid import UUID
 
 from django.db.models import OuterRef, Q, Subquery
@@ -14,6 +15,7 @@ from alerts import pace
 from alerts.facts import LLMFact, RoundFacts, Rule, RuleType, Standing
 from alerts.lifecycle import RELAPSE_WITHIN
 from alerts.models import Alert, AlertRule
+from alerts.namesakes import last_known
 from alerts.own_fault import Look, lost_network, may_be_ours
 from alerts.states import FLAPPING_FROM, AlertState, ResolveReason
 from alerts.thresholds import DegradationConfig, parse_threshold_config
@@ -139,19 +141,25 @@ def facts(
 ) -> RoundFacts:
     """Of a round that has ended; what earlier looks have judged is the caller's to leave out."""
     answering = [check.llm_id for check in seen.values() if check.error_class is None]
+    at = round.finished_at or round.created_at
     return RoundFacts(
-        at=round.finished_at or round.created_at,
-        llms=fleet(seen, known),
+        at=at,
+        llms=fleet(seen, known, last_known(round, judged, at)),
         self_offline=round.self_offline,
         performance=pace.performance(judged, answering, known, round),
     )
 
 
-def fleet(seen: dict[UUID, Seen], known: Sequence[AlertState] = ()) -> tuple[LLMFact, ...]:
-    """Every LLM there is, with the check it had."""
+def fleet(
+    seen: Mapping[UUID, Seen],
+    known: Sequence[AlertState] = (),
+    elsewhere: Mapping[UUID, CheckStatus] = MappingProxyType({}),
+) -> tuple[LLMFact, ...]:
+    """Every LLM there is, with the check it had; `elsewhere`: what other rounds saw last."""
     outages = [s for s in known if s.is_open and s.scope.startswith("llm:")]
     since = {state.llm_id: state.opened_at for state in outages if state.llm_id}
     down = [check.llm_id for check in seen.values() if check.status is CheckStatus.DOWN]
+    down += [pk for pk, status in elsewhere.items() if status is CheckStatus.DOWN]
     since.update(outages_since([pk for pk in down if pk not in since]))
     rows = LLM.objects.order_by("created_at", "id").values_list(
         "pk",
@@ -162,7 +170,13 @@ def fleet(seen: dict[UUID, Seen], known: Sequence[AlertState] = ()) -> tuple[LLM
         "account__enabled",
         "enabled_for_monitoring",
     )
-    return tuple(_fact(row, seen.get(row[0]), since.get(row[0])) for row in rows)
+    facts = (_fact(row, seen.get(row[0]), since.get(row[0])) for row in rows)
+    return tuple(_with_last_known(fact, elsewhere) for fact in facts)
+
+
+def _with_last_known(fact: LLMFact, elsewhere: Mapping[UUID, CheckStatus]) -> LLMFact:
+    status = elsewhere.get(fact.llm_id)
+    return fact if status is None else replace(fact, last_known=status)
 
 
 def _fact(

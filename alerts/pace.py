@@ -67,14 +67,26 @@ def newest_samples(
 ) -> dict[UUID, list[Sample]]:
     """Of the last rounds with the same prompts, oldest first. An LLM that failed in a third of
     them still fills its window."""
-    rounds = Round.objects.filter(pk__lte=round.pk, prompt_pack=round.prompt_pack)
-    ids = list(rounds.order_by("-pk").values_list("pk", flat=True)[: window + window // 2])
+    newest = Round.objects.filter(pk__lte=round.pk, prompt_pack=round.prompt_pack).order_by("-pk")
+    ids: set[UUID] = set()
+    for minutes in _intervals(round):
+        # Rounds by hand ask everybody, the others only the LLMs of their interval.
+        alike = newest.filter(Q(interval_minutes=minutes) | Q(trigger=Round.Trigger.MANUAL))
+        ids.update(alike.values_list("pk", flat=True)[: window + window // 2])
     rows = _answered().filter(round__in=ids)
     found: dict[UUID, list[Sample]] = defaultdict(list)
     for llm_id, *figures in rows.order_by("created_at").values_list("llm", *COLUMNS).iterator():
         if llm_id in llm_ids:
             found[llm_id].append(Sample(*figures))
     return found
+
+
+def _intervals(round: Round) -> list[int | None]:
+    """Those at which the LLMs of the round are asked; None is the global one."""
+    if round.trigger == Round.Trigger.SCHEDULE:
+        return [round.interval_minutes]
+    watched = LLM.objects.monitored().order_by()
+    return list(watched.values_list("monitoring_interval_minutes", flat=True).distinct())
 
 
 Usual = dict[tuple[UUID, int], dict[Metric, Baseline]]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
 
-from alerts import pace
+from alerts import messages, pace
 from alerts.models import AlertRule
 from alerts.names import canonical_name
+from alerts.namesakes import known_for
 from alerts.outages import Episode as Outage
 from alerts.outages import outage_episodes
 from alerts.replay import replay
@@ -20,8 +22,9 @@ from alerts.rounds import llm_scope
 from alerts.rules import everywhere_scope, performance_scope
 from alerts.thresholds import DegradationConfig, parse_threshold_config
 from models_app.models import LLM
-from monitoring.models import UptimeCheck
+from monitoring.models import MonitoringConfig, UptimeCheck
 from monitoring.status import CheckStatus
+from providers.errors import ErrorClass
 from providers.measurement import now_ns
 
 DAYS = 30
@@ -97,39 +100,76 @@ def _performance(llm: LLM, raw: dict[str, Any] | None, since: datetime) -> Scope
 
 
 def _down(llm: LLM, since: datetime) -> Scope:
-    rows = UptimeCheck.objects.filter(llm=llm, created_at__gte=since).order_by("created_at")
-    columns = ("created_at", "status", "error_class")
-    checks = list(rows.values_list(*columns)[:MOST_SAMPLES])
-    found = outage_episodes(
-        (at, status == CheckStatus.DOWN, error_class or "") for at, status, error_class in checks
-    )
+    checks = _checks([llm], since)[:MOST_SAMPLES]
+    found = outage_episodes((check.at, check.is_down, check.cause) for check in checks)
     return _scope(llm_scope(llm.pk), llm, len(checks), [_told(each) for each in found])
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """``is_down`` None: without a network of our own it said nothing."""
+
+    round_id: UUID
+    llm_id: UUID
+    at: datetime
+    is_down: bool | None
+    cause: str
+
+
+def _checks(llms: Sequence[LLM], since: datetime) -> list[Check]:
+    columns = ("round", "llm", "created_at", "status", "error_class", "round__self_offline")
+    rows = UptimeCheck.objects.filter(llm__in=llms, created_at__gte=since).order_by("created_at")
+    return [
+        Check(round_id, llm_id, at, _is_down(status, is_offline=offline), error_class or "")
+        for round_id, llm_id, at, status, error_class, offline in rows.values_list(*columns)
+    ]
+
+
+def _is_down(status: str, *, is_offline: bool) -> bool | None:
+    is_down = status == CheckStatus.DOWN
+    return None if is_offline and is_down else is_down
+
+
 def _everywhere(name: str, llms: Sequence[LLM], since: datetime) -> Scope:
-    rows = UptimeCheck.objects.filter(llm__in=llms, created_at__gte=since)
-    by_round: dict[UUID, list[tuple[datetime, bool, str]]] = defaultdict(list)
-    columns = ("round", "created_at", "status", "error_class")
-    for round_id, at, status, error_class in rows.order_by("created_at").values_list(*columns):
-        by_round[round_id].append((at, status == CheckStatus.DOWN, error_class or ""))
-    looks = [_look(checks, len(llms)) for checks in by_round.values()]
+    usual = MonitoringConfig.load().interval_minutes
+    fresh = {
+        llm.pk: known_for(timedelta(minutes=llm.monitoring_interval_minutes or usual))
+        for llm in llms
+    }
+    by_round: dict[UUID, list[Check]] = defaultdict(list)
+    for check in _checks(llms, since):
+        by_round[check.round_id].append(check)
+    looks = list(_looks(by_round.values(), fresh))
     found = outage_episodes(looks)
     episodes = [_told(each) for each in found]
     return {**_scope(everywhere_scope(name), None, len(looks), episodes), "model_name": name}
 
 
-def _look(
-    checks: Sequence[tuple[datetime, bool, str]], size: int
-) -> tuple[datetime, bool | None, str]:
-    at, _, cause = checks[-1]
-    downs = [is_down for _, is_down, _ in checks]
-    if not all(downs):
-        return at, False, cause
-    return at, True if len(checks) == size else None, cause
+Look = tuple[datetime, bool | None, str]
+
+
+def _looks(rounds: Iterable[Sequence[Check]], fresh: Mapping[UUID, timedelta]) -> Iterator[Look]:
+    """What each round knew of all the LLMs, with what other rounds had seen shortly before."""
+    last: dict[UUID, Check] = {}
+    for checks in rounds:
+        last |= {check.llm_id: check for check in checks}
+        at, cause = checks[-1].at, checks[-1].cause
+        known = [
+            last[pk].is_down for pk, span in fresh.items() if _is_fresh(last.get(pk), at, span)
+        ]
+        if False in known:
+            yield at, False, cause
+        else:
+            yield at, True if known == [True] * len(fresh) else None, cause
+
+
+def _is_fresh(check: Check | None, at: datetime, span: timedelta) -> bool:
+    return check is not None and at - check.at <= span
 
 
 def _told(each: Outage) -> dict[str, Any]:
-    return {"started_at": each.started_at, "ended_at": each.ended_at, "reason": each.cause}
+    why = messages.cause(ErrorClass(each.cause) if each.cause else None)
+    return {"started_at": each.started_at, "ended_at": each.ended_at, "reason": why}
 
 
 def _scope(name: str, llm: LLM | None, checks: int, episodes: list[dict[str, Any]]) -> Scope:

@@ -72,6 +72,13 @@ class RoundView:
         status = self.status(llm)
         return None if status is None else status is CheckStatus.DOWN
 
+    def was_down(self, llm: LLMFact) -> bool | None:
+        """Also of an LLM that other rounds look at, while what they saw is still fresh."""
+        is_down = self.is_down(llm)
+        if is_down is None and llm.status is None and llm.last_known is not None:
+            return llm.last_known is CheckStatus.DOWN
+        return is_down
+
     def outage(self, llm_id: UUID | None) -> Condition | None:
         return self.outages.get(llm_scope(llm_id)) if llm_id else None
 

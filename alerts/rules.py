@@ -76,8 +76,10 @@ def model_unavailable_everywhere(rule: Rule, view: RoundView) -> Conditions:
     same = view.called(rule.target_name)
     if not same:
         return {}
-    downs = [view.is_down(llm) for llm in same]
+    downs = [view.was_down(llm) for llm in same]
     holds = False if False in downs else None if None in downs else True
+    if all(view.is_down(llm) is None for llm in same):
+        holds = None
     condition = _everywhere(rule.target_name, same, holds, view)
     return {condition.scope: condition}
 
@@ -104,8 +106,8 @@ def _everywhere(
     name = canonical_name(target)
     since = max(llm.since or view.facts.at for llm in same)
     providers = [llm.provider_name for llm in same]
-    last = same[-1]
-    answering = [llm.provider_name for llm in same if view.is_down(llm) is False]
+    last = next((llm for llm in reversed(same) if llm.error_class), same[-1])
+    answering = [llm.provider_name for llm in same if view.was_down(llm) is False]
     return Condition(
         scope=everywhere_scope(target),
         holds=holds,

@@ -52,7 +52,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(unheld(now), next_attempt_at__lte=now)
 
     def give_up_waiting(self, now: datetime) -> int:
-        """Ends what a channel that is switched off has kept for too long: it is no news any more."""
+        """Ends what a channel that is switched off has kept for too long."""
         late = self.open().filter(channel__enabled=False, give_up_at__lt=now)
         return late.update(status=Delivery.Status.FAILED, last_error=SWITCHED_OFF_TOO_LONG)
 

@@ -60,6 +60,12 @@ def open_round(*llms: LLM, at: datetime | None = None, **fields: Any) -> Round:
     return round
 
 
+def open_slot(llm: LLM, at: datetime) -> Round:
+    """A round of the schedule that the LLM belongs to."""
+    interval = llm.monitoring_interval_minutes
+    return open_round(llm, at=at, trigger=Round.Trigger.SCHEDULE, interval_minutes=interval)
+
+
 def record(
     round: Round,
     llms: list[LLM],
@@ -95,9 +101,16 @@ def judge(round: Round) -> None:
     assert evaluate_round(round.pk)
 
 
-def play(llms: list[LLM], status: str, at: datetime | None = None, **fields: Any) -> Round:
+def play(
+    llms: list[LLM],
+    status: str,
+    at: datetime | None = None,
+    *,
+    round: Round | None = None,
+    **fields: Any,
+) -> Round:
     """A whole round with the same outcome for all, judged at its end."""
-    round = open_round(*llms, at=at)
+    round = round or open_round(*llms, at=at)
     record(round, llms, status, at=at, **fields)
     end(round, at)
     judge(round)

@@ -9,6 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 from alerts.evaluation import evaluate_round, evaluate_waiting
 from alerts.models import Alert, AlertEvent, AlertRule, Delivery, RoundEvaluation
 from arguslm.api.ids import oldest_id
+from models_app.models import LLM
 from monitoring import rounds
 from monitoring.models import Round
 from providers.errors import ErrorClass
@@ -20,10 +21,11 @@ from tests.alerts.storing import (
     make_watched,
     minutes_ago,
     open_round,
+    open_slot,
     play,
     record,
 )
-from tests.make import make_account, make_alert, make_round, make_rule
+from tests.make import make_account, make_alert, make_llm, make_round, make_rule
 
 pytestmark = pytest.mark.django_db
 
@@ -224,6 +226,41 @@ def test_a_model_is_down_everywhere_only_when_every_namesake_is_known_to_be() ->
     end(round)
     judge(round)
     assert only_alert().occurrences == 1
+
+
+def make_rare(minutes: int, name: str) -> LLM:
+    return make_llm(
+        make_account(), name, enabled_for_monitoring=True, monitoring_interval_minutes=minutes
+    )
+
+
+def play_slot(llm: LLM, status: str, minute: float) -> None:
+    at = minutes_ago(minute)
+    play([llm], status, at, round=open_slot(llm, at))
+
+
+def test_a_model_is_down_everywhere_also_when_its_providers_are_asked_at_other_times() -> None:
+    make_rule(rule_type=AlertRule.Type.MODEL_UNAVAILABLE_EVERYWHERE, target_model_name="gpt-4")
+    llms = [make_rare(1, "gpt-4"), make_rare(10, "openai/gpt-4")]
+    play_slot(llms[0], "down", 6)
+    assert not Alert.objects.exists()
+    play_slot(llms[1], "down", 5)
+    play_slot(llms[0], "down", 4)
+    play_slot(make_rare(3, "other"), "down", 3)
+
+    assert (only_alert().scope, only_alert().occurrences) == ("everywhere:gpt-4", 2)
+    play_slot(llms[0], "up", 2)
+    assert only_alert().state == "resolved"
+
+
+@pytest.mark.parametrize(("minute", "alerts"), [(24, 1), (26, 0)])
+def test_what_was_seen_too_long_ago_is_no_longer_known(minute: float, alerts: int) -> None:
+    make_rule(rule_type=AlertRule.Type.MODEL_UNAVAILABLE_EVERYWHERE, target_model_name="gpt-4")
+    rare, often = make_rare(10, "gpt-4"), make_rare(1, "gpt-4")
+    play_slot(rare, "down", minute)
+    play_slot(often, "down", 0)
+
+    assert Alert.objects.count() == alerts
 
 
 def test_rounds_that_ended_long_ago_wake_nobody() -> None:

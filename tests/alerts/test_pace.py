@@ -14,11 +14,13 @@ from alerts import pace
 from alerts.models import Alert, AlertRule, PerformanceBaseline
 from models_app.models import LLM
 from monitoring.models import Round, UptimeCheck
-from tests.alerts.storing import judge, make_watched, minutes_ago, play
+from tests.alerts.storing import judge, make_watched, minutes_ago, open_slot, play
 from tests.make import make_rule
 
 pytestmark = pytest.mark.django_db
 USUAL_MS, SLOW_MS = 400.0, 2000.0
+STATIC = {"mode": "static", "metrics": ["ttft_ms"], "static_threshold": 900}
+EVERYWHERE = {"rule_type": "model_unavailable_everywhere", "target_model_name": "GPT-4"}
 
 
 def make_pace_rule(**fields: Any) -> AlertRule:
@@ -83,9 +85,7 @@ def test_without_a_baseline_the_rule_is_still_learning(llm: LLM) -> None:
 
 
 def test_a_static_limit_needs_no_baseline(llm: LLM) -> None:
-    make_pace_rule(
-        threshold_config={"mode": "static", "metrics": ["ttft_ms"], "static_threshold": 900}
-    )
+    make_pace_rule(threshold_config=STATIC)
     assert pace.learn() == 0
     play_pace(llm, *[SLOW_MS] * 6)
 
@@ -202,13 +202,7 @@ def test_a_replay_takes_the_thresholds_of_the_rule(api: APIClient, llm: LLM) -> 
     assert api.post(REPLAY, body, format="json").json()["episodes_total"] == 0
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [
-        {"rule_type": "any_model_down"},
-        {"rule_type": "model_unavailable_everywhere", "target_model_name": "GPT-4"},
-    ],
-)
+@pytest.mark.parametrize("rule", [{"rule_type": "any_model_down"}, EVERYWHERE])
 def test_outages_are_replayed_too(api: APIClient, llm: LLM, rule: dict[str, Any]) -> None:
     for minute, status in ((120, "down"), (105, "up"), (60, "down"), (45, "down")):
         play([llm], status, minutes_ago(minute))
@@ -227,3 +221,53 @@ def test_a_replay_stores_nothing(api: APIClient, llm: LLM) -> None:
     api.post(REPLAY, {"rule_type": "performance_degradation", "name": "Try"}, format="json")
     assert not AlertRule.objects.exists()
     assert not Alert.objects.exists()
+
+
+def test_a_model_with_an_interval_of_its_own_fills_its_window() -> None:
+    make_pace_rule(threshold_config=STATIC)
+    rare, usual = make_watched(name="rare"), make_watched(name="usual")
+    LLM.objects.filter(pk=rare.pk).update(monitoring_interval_minutes=60)
+    rare.refresh_from_db()
+    for hour in range(5, 0, -1):
+        for minute in range(0, 60, 15):
+            at = minutes_ago(60 * hour - minute)
+            play([usual], "up", at, round=open_slot(usual, at), ttft_ms=USUAL_MS)
+        at = minutes_ago(60 * hour - 50)
+        play([rare], "up", at, round=open_slot(rare, at), ttft_ms=SLOW_MS)
+
+    assert [alert.llm_id for alert in Alert.objects.all()] == [rare.pk]
+
+
+def test_a_round_by_hand_judges_models_of_all_intervals() -> None:
+    make_pace_rule(threshold_config=STATIC)
+    rare, usual = make_watched(name="rare"), make_watched(name="usual")
+    LLM.objects.filter(pk=rare.pk).update(monitoring_interval_minutes=60)
+    rare.refresh_from_db()
+    for hour in range(5, 1, -1):
+        at = minutes_ago(60 * hour)
+        play([rare], "up", at, round=open_slot(rare, at), ttft_ms=SLOW_MS)
+        for minute in range(5, 60, 5):
+            at = minutes_ago(60 * hour - minute)
+            play([usual], "up", at, round=open_slot(usual, at), ttft_ms=USUAL_MS)
+    play([rare], "up", ttft_ms=SLOW_MS)
+
+    assert [alert.llm_id for alert in Alert.objects.all()] == [rare.pk]
+
+
+def test_a_replay_takes_no_missing_network_of_ours_for_an_outage(api: APIClient, llm: LLM) -> None:
+    round = play([llm], "down", minutes_ago(60))
+    Round.objects.filter(pk=round.pk).update(self_offline=True)
+    for rule in ({"rule_type": "any_model_down"}, EVERYWHERE):
+        assert api.post(REPLAY, rule, format="json").json()["episodes_total"] == 0
+
+
+def test_a_replay_knows_models_with_an_interval_of_their_own(api: APIClient, llm: LLM) -> None:
+    rare = make_watched(name="openai/gpt-4")
+    LLM.objects.filter(pk=rare.pk).update(monitoring_interval_minutes=60)
+    for minute, each, status in ((70, rare, "down"), (60, llm, "down"), (45, llm, "up")):
+        play([each], status, minutes_ago(minute))
+
+    [item] = api.post(REPLAY, EVERYWHERE, format="json").json()["items"]
+    [episode] = item["episodes"]
+    assert episode["reason"] == "the provider reported an error of its own"
+    assert episode["ended_at"] is not None
