@@ -77,12 +77,18 @@ class AlertRule(models.Model):
 
     @transaction.atomic
     def change(self, **values: Any) -> None:
-        """Saves new settings. A rule that is switched off has nothing open any more."""
+        """Saves new settings. A rule that is switched off has nothing open any more.
+
+        One of another type begins anew. After another target the next round decides.
+        """
+        kind = self.rule_type
         for name, value in values.items():
             setattr(self, name, value)
         self.save(update_fields=[*values, "updated_at"])
         if not self.enabled:
             Alert.objects.filter(rule=self).close(ResolveReason.RULE_DISABLED)
+        elif self.rule_type != kind:
+            Alert.objects.filter(rule=self).close(ResolveReason.RULE_CHANGED)
 
     @transaction.atomic
     def retire(self) -> None:

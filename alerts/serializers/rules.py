@@ -16,6 +16,13 @@ from arguslm.api.serializers import Input
 from models_app.models import LLM
 
 MOST_CHANNELS = 100
+# What a rule judges: field of the API and of the row. They must fit each other.
+JUDGING = {
+    "rule_type": "rule_type",
+    "target_model_id": "target_llm",
+    "target_model_name": "target_model_name",
+    "threshold_config": "threshold_config",
+}
 
 
 class AlertRuleOutput(serializers.ModelSerializer[AlertRule]):
@@ -167,14 +174,10 @@ class AlertRuleInput(_RuleFields):
 
 
 class AlertRulePatch(_RuleFields):
-    read_only_names = (
-        *_RuleFields.read_only_names,
-        "rule_type",
-        "target_model_id",
-        "target_model_name",
-    )
-
     name = Text(max_length=255, required=False)
+    rule_type = Choice(choices=AlertRule.Type.choices, required=False)
+    target_model_id = Id(required=False, allow_null=True)
+    target_model_name = Text(max_length=255, required=False, allow_null=True)
     threshold_config = Document(required=False, allow_null=True)
     enabled = Flag(required=False)
     notify_in_app = Flag(required=False)
@@ -184,11 +187,17 @@ class AlertRulePatch(_RuleFields):
     remind_every_minutes = _reminder(required=False)
     channel_ids = _channel_ids(required=False)
 
-    def validate_threshold_config(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
+    def validate_target_model_id(self, value: UUID | None) -> LLM | None:
+        return existing_llm(value)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs.keys().isdisjoint(JUDGING):
+            check_target({**self._judging_now(), **attrs})
+        return super().validate(attrs)
+
+    def _judging_now(self) -> dict[str, Any]:
         assert isinstance(self.instance, AlertRule)
-        if errors := threshold_errors(self.instance.rule_type, value):
-            raise serializers.ValidationError(errors)
-        return value
+        return {name: getattr(self.instance, column) for name, column in JUDGING.items()}
 
     @transaction.atomic
     def update(self, instance: AlertRule, validated_data: dict[str, Any]) -> AlertRule:
@@ -196,7 +205,7 @@ class AlertRulePatch(_RuleFields):
             instance.channels.set(validated_data.pop("channel_ids"))
         if "webhook_url" in validated_data:
             point_at(instance, validated_data.pop("webhook_url"))
-        instance.change(**validated_data)
+        instance.change(**{JUDGING.get(name, name): v for name, v in validated_data.items()})
         return instance
 
 
