@@ -26,6 +26,7 @@ from alerts.rules import evaluate
 from alerts.states import AlertState
 from arguslm.api.ids import oldest_id
 from monitoring.models import Round, UptimeCheck
+from monitoring.models.rounds import RoundQuerySet
 from monitoring.status import CheckStatus
 
 log = logging.getLogger(__name__)
@@ -37,11 +38,23 @@ NOT_DOWN = ~Q(status=UptimeCheck.Status.DOWN)
 
 def evaluate_waiting() -> int:
     """Judges every round that has news, the oldest first; how many it were."""
-    recent = Round.objects.filter(pk__gte=oldest_id(timezone.now() - NEWS_FOR))
-    ended = recent.over().exclude(roundevaluation__is_final=True)
+    ended = waiting(timezone.now()).order_by("finished_at", "id")[:ROUNDS_AT_ONCE]
     going_on = [round for round in Round.objects.open() if has_news(round)]
-    waiting = [*ended.order_by("finished_at", "id")[:ROUNDS_AT_ONCE], *going_on]
-    return sum(evaluate_round(round.pk) for round in waiting)
+    return sum(_evaluate_or_log(round.pk) for round in [*ended, *going_on])
+
+
+def waiting(now: datetime) -> RoundQuerySet:
+    """Rounds that are over and not judged to their end."""
+    recent = Round.objects.filter(pk__gte=oldest_id(now - NEWS_FOR))
+    return recent.over().exclude(roundevaluation__is_final=True)
+
+
+def _evaluate_or_log(round_id: UUID) -> bool:
+    try:
+        return evaluate_round(round_id)
+    except Exception:  # whatever is wrong with one round, the others are judged
+        log.exception("Round %s could not be judged; it is tried again.", round_id)
+        return False
 
 
 def has_news(round: Round) -> bool:

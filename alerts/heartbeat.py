@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
+from alerts.evaluation import waiting
 from alerts.models import AlertSettings
 from alerts.transports.webhook import request
 from monitoring.models import MonitoringConfig
 from providers.loop import engine_loop
 
-# Monitoring that is later than this with a round is not well, and then nobody is told it were.
+# Who is later than this with a round or its judgement is not well, and then nobody is told it were.
 OVERDUE_AFTER = timedelta(minutes=2)
 TIMEOUT_S = 35.0
 
@@ -20,20 +21,20 @@ def claim(now: datetime | None = None) -> bool:
     """Whether it is time to ask, and no other sweep does."""
     now = now or timezone.now()
     row = AlertSettings.load()
-    if not row.heartbeat_url_encrypted or not is_well(now):
-        return False
     last, pause = row.heartbeat_tried_at, timedelta(seconds=row.heartbeat_every_s)
-    if last is not None and last > now - pause:
+    is_due = last is None or last <= now - pause
+    if not row.heartbeat_url_encrypted or not is_due or not is_well(now):
         return False
     claimed = AlertSettings.objects.filter(pk=row.pk, heartbeat_tried_at=last)
     return claimed.update(heartbeat_tried_at=now) == 1
 
 
 def is_well(now: datetime) -> bool:
-    config = MonitoringConfig.load()
-    if not config.enabled or config.next_due_at is None:
-        return True
-    return config.next_due_at > now - OVERDUE_AFTER
+    """Whether rounds come when they are due and are judged when they have ended."""
+    config, latest = MonitoringConfig.load(), now - OVERDUE_AFTER
+    if config.enabled and config.next_due_at is not None and config.next_due_at <= latest:
+        return False
+    return not waiting(now).filter(finished_at__lt=latest).exists()
 
 
 def ping() -> bool:

@@ -8,13 +8,13 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from alerts import delivery, heartbeat, tasks
-from alerts.models import AlertSettings, Delivery
+from alerts import delivery, evaluation, gathering, heartbeat, tasks
+from alerts.models import AlertSettings, Delivery, RoundEvaluation
 from alerts.webhook_addresses import masked
-from monitoring.models import MonitoringConfig
+from monitoring.models import MonitoringConfig, Round
 from tests.alerts.receivers import Receiver, answer, receiving
 from tests.alerts.storing import make_channel, make_watched, minutes_ago, open_round, play, record
-from tests.make import make_rule
+from tests.make import make_round, make_rule
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -118,6 +118,36 @@ def test_the_switch_stays_silent_when_monitoring_is_overdue(receiver: Receiver) 
 
     MonitoringConfig.objects.update(enabled=False)
     assert heartbeat.claim()
+
+
+def test_the_switch_stays_silent_when_rounds_are_not_judged(receiver: Receiver) -> None:
+    watch_heartbeat(receiver)
+    round = make_round(finished_at=minutes_ago(3))
+    assert not heartbeat.claim()
+
+    evaluation.evaluate_waiting()
+    assert RoundEvaluation.objects.get(pk=round.pk).is_final
+    assert heartbeat.claim()
+
+
+def test_a_round_that_cannot_be_judged_holds_up_nobody(
+    called: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_rule()
+    make_channel()
+    broken, sound = make_round(finished_at=minutes_ago(2)), make_round(finished_at=minutes_ago(1))
+    record(sound, [make_watched()])
+    seen_in = gathering.seen_in
+
+    def fails_once_in_a_while(round: Round) -> Any:
+        return seen_in(round) if round.pk != broken.pk else 1 / 0
+
+    monkeypatch.setattr(gathering, "seen_in", fails_once_in_a_while)
+    tasks.sweep()
+
+    assert Delivery.objects.count() == 1
+    assert "alerts.deliver" in called
+    assert str(broken.pk) in caplog.text
 
 
 def test_the_address_of_the_heartbeat_is_encrypted(receiver: Receiver) -> None:
