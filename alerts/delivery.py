@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from django.utils import timezone
 
 from alerts import letters
@@ -28,9 +27,6 @@ DEADLINE_S = 35.0
 TEST_DEADLINE_S = 20.0
 UNACCEPTABLE_ATTEMPTS = 5
 MAX_CRASHES = 10
-# A slow receiver holds a thread: these many may, the others stay free for evaluation.
-CHANNELS_AT_ONCE = 10
-_places = threading.BoundedSemaphore(CHANNELS_AT_ONCE)
 LATE = Answer(Verdict.AGAIN, error=f"No answer came within {DEADLINE_S:.0f} s.")
 
 
@@ -54,18 +50,14 @@ def due_channels(now: datetime) -> list[UUID]:
 
 def drain(channel_id: UUID) -> int:
     """Sends what is due on the channel, oldest first, until one fails; how many went out."""
-    if not _places.acquire(blocking=False):
-        return 0
-    try:
-        count = 0
-        while _send_next(channel_id):
-            count += 1
-        return count
-    finally:
-        _places.release()
+    count = 0
+    while send_next(channel_id):
+        count += 1
+    return count
 
 
-def _send_next(channel_id: UUID) -> bool:
+def send_next(channel_id: UUID) -> bool:
+    """Sends the oldest delivery of the channel if it is due; whether the next one may follow."""
     now = timezone.now()
     head = Delivery.objects.heads().due(now).filter(channel=channel_id).first()
     delivery = Delivery.claim(head.pk, now) if head else None
@@ -83,11 +75,15 @@ def _carry(delivery: Delivery) -> bool:
     started = timezone.now()
     began_ns = now_ns()
     answer = _answer(delivery)
+    if answer is None:
+        delivery.release()
+        return False
     duration_ms = (now_ns() - began_ns) / 1e6
     return _settle(delivery, answer, started, duration_ms)
 
 
-def _answer(delivery: Delivery) -> Answer:
+def _answer(delivery: Delivery) -> Answer | None:
+    """None when this process ends before there is one: the next one sends it again."""
     channel = delivery.channel
     assert channel is not None
     if delivery.crashes > MAX_CRASHES:
@@ -105,12 +101,15 @@ def begin(channel: Channel, message_id: str, payload: dict[str, Any]) -> Future[
     return send(channel.kind, channel.config, secrets, letter)
 
 
-def _wait(sending: Future[Answer], delivery: Delivery) -> Answer:
+def _wait(sending: Future[Answer], delivery: Delivery) -> Answer | None:
     """Keeps the lease while the receiver takes its time."""
     began_ns = now_ns()
     while True:
+        close_old_connections()  # nobody who waits keeps one from those who work
         try:
             return sending.result(timeout=HEARTBEAT_S)
+        except CancelledError:
+            return None
         except NotYet:
             if (now_ns() - began_ns) / 1e9 > DEADLINE_S:
                 sending.cancel()

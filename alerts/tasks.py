@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from celery import shared_task
+from celery import current_app, shared_task
+from celery.bootsteps import StartStopStep
+from celery.signals import worker_shutting_down
 from django.utils import timezone
 
 from alerts import delivery, heartbeat, notices, orphans, pace, regressions, reminders
+from alerts.couriers import couriers
 from alerts.evaluation import evaluate_waiting
 from alerts.models import AlertSettings, Delivery
 from arguslm.api.work import send
+
+LEAVING_S = 3.0
 
 
 @shared_task(name="alerts.evaluate", ignore_result=True)
@@ -18,7 +24,8 @@ def evaluate_rounds() -> None:
 
 @shared_task(name="alerts.deliver", ignore_result=True)
 def deliver(channel_id: str) -> None:
-    delivery.drain(UUID(channel_id))
+    """Returns at once: the delivery's lease, not this task, says that it is on its way."""
+    couriers.take(UUID(channel_id))
 
 
 @shared_task(name="alerts.ping_heartbeat", ignore_result=True, expires=60)
@@ -54,3 +61,18 @@ def _chores_are_due() -> bool:
         return False
     claimed = AlertSettings.objects.filter(pk=row.pk, chores_at=row.chores_at)
     return claimed.update(chores_at=now) == 1
+
+
+@worker_shutting_down.connect
+def leave(**kwargs: Any) -> None:
+    couriers.leave()
+
+
+class Farewell(StartStopStep):
+    """Before the loop is closed on which messages are sent."""
+
+    def stop(self, parent: Any) -> None:
+        couriers.wait(LEAVING_S)
+
+
+current_app.steps["worker"].add(Farewell)

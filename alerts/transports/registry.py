@@ -13,7 +13,7 @@ from alerts.transports import chat, mail, webhook
 from alerts.transports.answers import Answer
 from providers.loop import engine_loop
 
-BLOCKING_AT_ONCE = 32
+BLOCKING_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
