@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
 from datetime import datetime
@@ -15,8 +16,10 @@ from django.utils import timezone
 from alerts import letters
 from alerts.announcements import announce
 from alerts.backoff import next_attempt
+from alerts.cases import case_of
+from alerts.letters import Case
 from alerts.models import Attempt, Channel, Delivery
-from alerts.transports import Answer, Verdict, send
+from alerts.transports import Answer, Verdict, send, style_of
 from arguslm.api.leases import HEARTBEAT_S, LeaseLost
 from arguslm.api.work import send as enqueue
 from providers.measurement import now_ns
@@ -74,31 +77,34 @@ def _carry(delivery: Delivery) -> bool:
     """Sends one claimed delivery and writes down what became of it."""
     started = timezone.now()
     began_ns = now_ns()
-    answer = _answer(delivery)
+    case = case_of(delivery)
+    answer = _answer(delivery, case)
     if answer is None:
         delivery.release()
         return False
     duration_ms = (now_ns() - began_ns) / 1e6
-    return _settle(delivery, answer, started, duration_ms)
+    return _settle(delivery, answer, started, duration_ms, case.closes)
 
 
-def _answer(delivery: Delivery) -> Answer | None:
+def _answer(delivery: Delivery, case: Case) -> Answer | None:
     """None when this process ends before there is one: the next one sends it again."""
     channel = delivery.channel
     assert channel is not None
     if delivery.crashes > MAX_CRASHES:
         return Answer(Verdict.UNACCEPTABLE, error="It has ended its worker too often.")
     try:
-        sending = begin(channel, str(delivery.id), delivery.message.payload)
+        sending = begin(channel, str(delivery.id), delivery.message.payload, case)
     except Undecryptable as exc:
         return Answer(Verdict.AGAIN, error=str(exc))
     return _wait(sending, delivery)
 
 
-def begin(channel: Channel, message_id: str, payload: dict[str, Any]) -> Future[Answer]:
-    secrets = channel.signing_secrets(timezone.now())
-    letter = letters.letter(channel.kind, message_id, payload)
-    return send(channel.kind, channel.config, secrets, letter)
+def begin(
+    channel: Channel, message_id: str, payload: dict[str, Any], case: Case | None = None
+) -> Future[Answer]:
+    secrets, config = channel.signing_secrets(timezone.now()), channel.config
+    letter = letters.letter(style_of(channel.kind, config), message_id, payload, case)
+    return send(channel.kind, config, secrets, letter)
 
 
 def _wait(sending: Future[Answer], delivery: Delivery) -> Answer | None:
@@ -117,10 +123,18 @@ def _wait(sending: Future[Answer], delivery: Delivery) -> Answer | None:
             delivery.heartbeat()
 
 
-def _settle(delivery: Delivery, answer: Answer, started: datetime, duration_ms: float) -> bool:
+def _settle(
+    delivery: Delivery,
+    answer: Answer,
+    started: datetime,
+    duration_ms: float,
+    closes: Sequence[str],
+) -> bool:
     now = timezone.now()
     with transaction.atomic():
         delivery.own(**_changes(delivery, answer, now))
+        if answer.ok and closes:
+            Delivery.objects.filter(id__in=closes).update(case_closed_at=now)
         Attempt.objects.create(
             delivery=delivery,
             at=started,

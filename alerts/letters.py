@@ -14,13 +14,32 @@ LISTED = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """What a message belongs to: each opening is a case that later messages speak of.
+
+    ``opened_by``: ids of the openings it speaks of, the latest first; none when it is one itself.
+    ``closes``: those of them that end with it, because none of their alerts is open any more.
+    """
+
+    opened_by: tuple[str, ...] = ()
+    closes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """Ready for one kind of channel. ``message_id`` is the same at each attempt."""
 
     message_id: str
+    topic: Topic
     title: str
     body: str
     payload: Mapping[str, Any]
+    case: Case = Case()
+
+    @property
+    def key(self) -> str:
+        """The id of the case."""
+        return self.case.opened_by[0] if self.case.opened_by else self.message_id
 
 
 def payload_of(
@@ -49,17 +68,21 @@ def payload_of(
     }
 
 
-def letter(kind: str, message_id: str, payload: Mapping[str, Any]) -> Letter:
+def letter(
+    style: str, message_id: str, payload: Mapping[str, Any], case: Case | None = None
+) -> Letter:
     data = payload["data"]
+    topic = Topic(data["topic"])
     names = dict.fromkeys(entry["rule_name"] for entry in data["alerts"])
+    template = TEMPLATES[style]
     fields = {
-        "topic": HEADINGS[Topic(data["topic"])],
+        "topic": HEADINGS[topic],
         "text": data["text"],
         "link": data["link"],
-        "names": ", ".join(names),
+        "names": ", ".join(names) or "none",
     }
-    template = TEMPLATES[kind]
     title = " ".join(template.title.format(**fields).split())
     if len(title) > TITLE_LIMIT:
         title = title[: TITLE_LIMIT - 1].rstrip() + "…"
-    return Letter(message_id, title, template.body.format(**fields), payload)
+    body = template.body.format(**fields)
+    return Letter(message_id, topic, title, body, payload, case or Case())

@@ -245,11 +245,18 @@ def _message(
             bundle.message,
             scope=bundle.scope,
             at=now,
-            link=f"{settings.PUBLIC_URL}/alerts",
+            link=_link(news),
             error_class=error_class,
             entries=[_entry(each, alerts[each.row.alert_id]) for each in news],
         ),
     )
+
+
+def _link(news: Sequence[News]) -> str:
+    """To the alert, or to all when there are several."""
+    ids = {each.row.alert_id for each in news}
+    place = f"#a-{ids.pop()}" if len(ids) == 1 else ""
+    return f"{settings.PUBLIC_URL}/alerts{place}"
 
 
 def _entry(each: News, alert: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Topic(StrEnum):
     TEST = "test"
 
 
+OPENING_TOPICS = (Topic.DOWN, Topic.SLOW)
 PHRASES: dict[Topic, str] = {
     Topic.DOWN: "are down",
     Topic.SLOW: "are slow",

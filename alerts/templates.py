@@ -1,4 +1,4 @@
-"""The words of a message for each kind of channel, as data.
+"""The words of a message for each kind of channel, or its service, as data.
 
 Fields: ``text`` (the sentence), ``topic`` (its heading), ``link`` (the page), ``names`` (rules).
 """
@@ -32,6 +32,9 @@ TEMPLATES: dict[str, Template] = {
         body="{text}\n\nRule: {names}\nAlerts: {link}\n",
     ),
     "apprise": Template(title="ArgusLM: {topic}", body="{text}\n{link}"),
+    # One line is the name of the incident.
+    "pagerduty": Template(title="", body="{text}"),
+    "opsgenie": Template(title="{text}", body="{text}\n{link}"),
 }
 TITLE_LIMIT = 160
 TEST_TEXT = "This is a test of the channel {name}: alerts will arrive here."

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from alerts.transports.answers import Answer, Verdict
-from alerts.transports.registry import config_errors, public_config, send
+from alerts.transports.registry import config_errors, public_config, send, style_of
 
-__all__ = ["Answer", "Verdict", "config_errors", "public_config", "send"]
+__all__ = ["Answer", "Verdict", "config_errors", "public_config", "send", "style_of"]

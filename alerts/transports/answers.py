@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+import ssl
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -52,3 +54,15 @@ def answer_of(status_code: int, retry_after_s: float | None = None) -> Answer:
     reason = REASONS.get(status_code)
     sentence = f"The receiver answered {status_code}" + (f": {reason}." if reason else ".")
     return Answer(verdict, status_code, sentence, retry_after_s)
+
+
+def trouble(exc: BaseException, otherwise: str) -> Answer:
+    """Why there was no answer, as far as whoever set the channel up can mend it."""
+    cause: BaseException | None = exc
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Answer(Verdict.AGAIN, error="The certificate of the receiver is not trusted.")
+        if isinstance(cause, socket.gaierror):
+            return Answer(Verdict.AGAIN, error="The host name of the receiver is not known.")
+        cause = cause.__cause__ or cause.__context__
+    return Answer(Verdict.AGAIN, error=otherwise)

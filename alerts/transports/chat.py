@@ -7,17 +7,23 @@ anywhere; its plugins are therefore imported one by one, and its registry is nev
 from __future__ import annotations
 
 import importlib
-import logging
 import re
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+from alerts.backoff import retry_after_s
 from alerts.letters import Letter
-from alerts.transports.answers import Answer, Verdict, answer_of
+from alerts.storms import Topic
+from alerts.transports import paging
+from alerts.transports.answers import Answer, Verdict, answer_of, trouble
+
+if TYPE_CHECKING:
+    from requests import RequestException, Response
 
 CONNECT_S = 10.0
 READ_S = 20.0
@@ -58,8 +64,21 @@ for _names in (
     ("click", "icon", "avatar", "footer", "image"),
 ):
     PARAMETERS |= frozenset(_names)
-_STATUS = re.compile(r"error=(\d{3})\b")
-_LOGGER = logging.getLogger("apprise")
+SEVERITIES: dict[Topic, str] = {
+    Topic.DOWN: "failure",
+    Topic.SLOW: "warning",
+    Topic.RECOVERED: "success",
+    Topic.REMINDER: "warning",
+    Topic.TEST: "info",
+}
+# Told that it is plain text, Apprise escapes it for these as they want it; without that Telegram
+# refuses a message with a "<" in it. For others it escapes more than they understand.
+ESCAPED = frozenset({"slack", "tgram"})
+NOTHING_TO_CLOSE = "Not sent: no incident ends with it, others of its models are still down."
+# <!channel> and <@U1> of Slack, <https://…|text>, @everyone, and [text](https://…).
+_MARKUP = re.compile(
+    r"<(?=[!@#&a-z/])|\](?=\()|(?<![\w.])@(?=[\w*])|@(?=everyone|here|channel|all)", re.I
+)
 
 
 def config_errors(config: Mapping[str, Any]) -> dict[str, str]:
@@ -87,19 +106,73 @@ def scheme_of(url: str) -> str:
     return url.partition("://")[0].lower()
 
 
+def style_of(url: str) -> str:
+    """The template for it."""
+    scheme = scheme_of(url)
+    return scheme if scheme in paging.OPENERS else "apprise"
+
+
 def send(config: Mapping[str, Any], letter: Letter) -> Answer:
-    """Blocks; the caller bounds the time. Apprise tells no Retry-After."""
+    """Blocks; the caller bounds the time."""
+    from alerts.transports.exchange import exchange
+
+    scheme = scheme_of(config["url"])
     service = _service(config["url"])
     if service is None:
         return Answer(Verdict.UNACCEPTABLE, error="The stored URL is not valid any more.")
-    with _overheard() as said:
-        is_sent = service.notify(title=letter.title, body=letter.body)
+    sys.modules[type(service).__module__].__dict__["requests"] = exchange
+    with exchange.listening() as heard:
+        is_sent = _notify(scheme, service, letter)
+    if is_sent is None:
+        return Answer(Verdict.DELIVERED, error=NOTHING_TO_CLOSE)
+    return _answer(is_sent=is_sent, last=heard[-1] if heard else None)
+
+
+def _notify(scheme: str, service: Any, letter: Letter) -> bool | None:
+    from apprise.common import NotifyFormat, NotifyType
+
+    severity = NotifyType(SEVERITIES[letter.topic])
+    plain = replace(letter, title=harmless(letter.title), body=harmless(letter.body))
+    if scheme in paging.OPENERS:
+        return paging.page(scheme, service, plain, severity)
+    form = NotifyFormat.TEXT if scheme in ESCAPED else None
+    is_sent: bool = service.notify(
+        title=plain.title, body=plain.body, notify_type=severity, body_format=form
+    )
+    return is_sent
+
+
+def harmless(text: str) -> str:
+    """Words of a provider may neither call people nor hide where a link goes.
+
+    An invisible space takes the meaning from what services read as a mention or as a link.
+    """
+    return _MARKUP.sub(lambda found: f"{found[0][0]}\u200b{found[0][1:]}", text)
+
+
+def _answer(*, is_sent: bool, last: Response | RequestException | None) -> Answer:
+    from requests import Response
+
+    if last is None:
+        return Answer(Verdict.AGAIN, error="The service was not asked at all.")
+    if not isinstance(last, Response):
+        return _trouble(last)
+    code = last.status_code
     if is_sent:
-        return Answer(Verdict.DELIVERED)
-    codes = [int(code) for line in said for code in _STATUS.findall(line)]
-    if codes and not 200 <= codes[-1] < 300:
-        return answer_of(codes[-1])
-    return Answer(Verdict.AGAIN, error="The service could not be reached or did not take it.")
+        return Answer(Verdict.DELIVERED, code)
+    if 200 <= code < 300:
+        return Answer(Verdict.AGAIN, code, "The service answered, but did not take it.")
+    return answer_of(code, retry_after_s(last.headers.get("retry-after"), datetime.now(UTC)))
+
+
+def _trouble(exc: RequestException) -> Answer:
+    from requests import ConnectTimeout, Timeout
+
+    if isinstance(exc, ConnectTimeout):
+        return trouble(exc, f"No connection could be made within {CONNECT_S:.0f} s.")
+    if isinstance(exc, Timeout):
+        return trouble(exc, "The service took too long.")
+    return trouble(exc, "No connection could be made, or it broke off.")
 
 
 def _service(url: str) -> Any | None:
@@ -113,6 +186,8 @@ def _service(url: str) -> Any | None:
     except TypeError:
         # Apprise's way to say that a token is missing or has the wrong form.
         return None
+    # It would sleep for as long as a service wants; the pauses are the outbox's own.
+    made.throttle = lambda *args, **kwargs: None
     return made
 
 
@@ -123,6 +198,11 @@ def _asset() -> Any:
     return AppriseAsset(
         app_id="ArgusLM",
         app_desc="ArgusLM alerts",
+        app_url="",
+        # No picture from somebody else's site.
+        image_url_mask="",
+        image_url_logo="",
+        image_path_mask="",
         async_mode=False,
         http_redirects=False,
         secure_logging=True,
@@ -130,27 +210,3 @@ def _asset() -> Any:
         allow_templates=False,
         default_service_retry=0,
     )
-
-
-class _Ear(logging.Handler):
-    """Collects what this thread's call logs: the only place where Apprise names a status."""
-
-    def __init__(self, said: list[str]) -> None:
-        super().__init__(logging.WARNING)
-        self._said = said
-        self._thread = threading.get_ident()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
-            self._said.append(record.getMessage())
-
-
-@contextmanager
-def _overheard() -> Iterator[list[str]]:
-    said: list[str] = []
-    ear = _Ear(said)
-    _LOGGER.addHandler(ear)
-    try:
-        yield said
-    finally:
-        _LOGGER.removeHandler(ear)

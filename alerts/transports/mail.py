@@ -14,7 +14,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.core.validators import EmailValidator
 
 from alerts.letters import Letter
-from alerts.transports.answers import Answer, Verdict
+from alerts.transports.answers import Answer, Verdict, trouble
 
 STEP_S = 10.0
 MOST_RECIPIENTS = 50
@@ -89,8 +89,8 @@ def send(config: Mapping[str, Any], letter: Letter) -> Answer:
     except smtplib.SMTPResponseException as exc:
         sentence = f"The mail server answered {exc.smtp_code}."
         return Answer(Verdict.AGAIN, exc.smtp_code if exc.smtp_code > 0 else None, sentence)
-    except (smtplib.SMTPException, OSError):
-        return Answer(Verdict.AGAIN, error="The mail server could not be reached.")
+    except (smtplib.SMTPException, OSError) as exc:
+        return trouble(exc, "The mail server could not be reached.")
     return Answer(Verdict.DELIVERED)
 
 
@@ -121,9 +121,16 @@ def _message(
         headers={
             "Message-ID": f"<{letter.message_id}@arguslm>",
             "Auto-Submitted": "auto-generated",
+            **_thread(letter),
         },
         connection=connection,
     )
+
+
+def _thread(letter: Letter) -> dict[str, str]:
+    """So that mail programs show an end beside its opening."""
+    earlier = [f"<{opening}@arguslm>" for opening in letter.case.opened_by[:10]]
+    return {"In-Reply-To": earlier[0], "References": " ".join(earlier)} if earlier else {}
 
 
 def _connection(config: Mapping[str, Any]) -> BaseEmailBackend:

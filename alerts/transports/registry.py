@@ -61,6 +61,11 @@ def public_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return TRANSPORTS[kind].public_config(config)
 
 
+def style_of(kind: str, config: Mapping[str, Any]) -> str:
+    """The name of the template for a channel."""
+    return chat.style_of(config["url"]) if kind == "apprise" else kind
+
+
 def send(
     kind: str, config: Mapping[str, Any], secrets: Sequence[str], letter: Letter
 ) -> Future[Answer]:

@@ -15,7 +15,7 @@ import httpx2
 from alerts import signatures
 from alerts.backoff import retry_after_s
 from alerts.letters import Letter
-from alerts.transports.answers import Answer, Verdict, answer_of
+from alerts.transports.answers import Answer, Verdict, answer_of, trouble
 from alerts.webhook_addresses import masked, webhook_fault
 
 CONNECT_S = 10.0
@@ -66,8 +66,8 @@ async def request(
         return _again(f"No connection could be made within {CONNECT_S:.0f} s.")
     except httpx2.TimeoutException:
         return _again("The receiver took too long.")
-    except httpx2.ConnectError:
-        return _again("No connection could be made.")
+    except httpx2.ConnectError as exc:
+        return trouble(exc, "No connection could be made.")
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ssl.SSLError):
         return _again("The exchange with the receiver broke off.")
 

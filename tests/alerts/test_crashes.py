@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from alerts import delivery, evaluation, gathering, outbox
 from alerts.evaluation import evaluate_waiting
+from alerts.letters import Case
 from alerts.models import Alert, AlertEvent, Attempt, Channel, Delivery, RoundEvaluation
 from models_app.models import LLM
 from tests.alerts.receivers import Receiver, answer, receiving, slowly
@@ -120,10 +121,10 @@ def test_a_worker_that_slept_through_its_lease_writes_nothing(
     evaluate_waiting()
     answering = delivery._answer
 
-    def overtaken(mine: Delivery) -> Any:
+    def overtaken(mine: Delivery, case: Case) -> Any:
         monkeypatch.setattr(delivery, "_answer", answering)
         work_afresh(channel)
-        return answering(mine)
+        return answering(mine, case)
 
     monkeypatch.setattr(delivery, "_answer", overtaken)
     delivery.drain(channel.pk)
@@ -140,6 +141,7 @@ django.setup()
 from uuid import UUID
 from alerts.delivery import drain
 from alerts.evaluation import evaluate_waiting
+from alerts.letters import Case
 print("ready", flush=True)
 evaluate_waiting()
 drain(UUID({channel!r}))

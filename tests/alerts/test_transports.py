@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import re
+import socket
 import socketserver
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 
 from alerts import transports
-from alerts.letters import Letter, letter, payload_of
+from alerts.letters import Case, Letter, letter, payload_of
 from alerts.storms import Topic
-from alerts.transports import Answer, Verdict, chat
+from alerts.transports import Answer, Verdict, chat, exchange
 from tests.alerts.builders import NOON
-from tests.alerts.receivers import answer, receiving
+from tests.alerts.receivers import Receiver, answer, receiving
 
 
 def make_letter(kind: str, text: str = "gpt-4 is down.") -> Letter:
@@ -173,6 +177,130 @@ def test_a_chat_service_that_refuses_has_a_verdict(status: int, verdict: Verdict
 
     assert (found.verdict, found.status_code) == (verdict, status)
     assert elsewhere.got == []
+
+
+def host_of(server: Receiver) -> str:
+    return server.url.partition("://")[2].partition("/")[0]
+
+
+def test_a_chat_service_may_say_when_to_come_back() -> None:
+    with receiving(answer(429, retry_after="90")) as server:
+        found = send("apprise", {"url": f"ntfy://{host_of(server)}/alerts-topic"})
+
+    assert (found.verdict, found.retry_after_s) == (Verdict.AGAIN, 90.0)
+    assert len(server.got) == 1
+
+
+def test_ten_megabytes_of_a_chat_service_are_not_read() -> None:
+    sent: list[int] = []
+
+    def pour(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("content-length", "10000000")
+        handler.end_headers()
+        with suppress(OSError):
+            while sum(sent) < 10_000_000:
+                sent.append(handler.wfile.write(b"x" * 65_536))
+
+    with receiving(pour) as server:
+        found = send("apprise", {"url": f"ntfy://{host_of(server)}/alerts-topic"})
+
+    assert found.ok
+    assert sum(sent) < 10_000_000
+
+
+def test_a_chat_service_that_never_ends_its_answer_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exchange, "TOTAL_S", 0.3)
+    left = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(500)
+        handler.send_header("content-length", "1000")
+        handler.end_headers()
+        with suppress(OSError):
+            while not left.wait(0.05):
+                handler.wfile.write(b"x")
+
+    with receiving(drip) as server:
+        found = send("apprise", {"url": f"ntfy://{host_of(server)}/alerts-topic"})
+        left.set()
+
+    assert (found.verdict, found.status_code) == (Verdict.AGAIN, 500)
+
+
+UNTRUSTED = "m is down: it said <b>, <!channel> <@U1> @everyone a@here [x](http://e.example) & 1<2."
+
+
+def told_by(service: str, module: str, name: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The body a service gets that stands at an address of its own."""
+    with receiving(answer(200, b"ok")) as server:
+        plugin = getattr(importlib.import_module(f"apprise.plugins.{module}"), name)
+        attribute = {"slack": "webhook_url"}.get(module, "notify_url")
+        monkeypatch.setattr(plugin, attribute, f"{server.url}/")
+        config = {"url": service}
+        letter = make_letter("apprise", UNTRUSTED)
+        assert transports.send("apprise", config, (), letter).result(timeout=20).ok
+    return server.got[0].body.decode()
+
+
+@pytest.mark.parametrize(
+    ("service", "module", "name"),
+    [
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", "slack", "NotifySlack"),
+        ("discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js", "discord", "NotifyDiscord"),
+        ("tgram://123456789:abcdefg_hijklmnop/12315544", "telegram", "NotifyTelegram"),
+    ],
+)
+def test_words_of_a_provider_call_nobody_and_hide_no_link(
+    service: str, module: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = json.loads(told_by(service, module, name, monkeypatch))
+    text = json.dumps(body, ensure_ascii=False)
+
+    for live in ("<!", "<@", " @everyone", "a@here", "](http"):
+        assert live not in text
+    assert "m is down: it said" in text
+
+
+def test_telegram_gets_no_markup_that_it_would_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "tgram://123456789:abcdefg_hijklmnop/12315544"
+    body = json.loads(told_by(url, "telegram", "NotifyTelegram", monkeypatch))
+
+    assert body["parse_mode"] == "HTML"
+    assert re.findall("<[^>]*>", body["text"]) == ["<b>", "</b>"]
+    assert "&amp; 1&lt;2" in body["text"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("webhook", {"url": "https://no-such-host.invalid/x"}),
+        ("apprise", {"url": "ntfys://no-such-host.invalid/x"}),
+        ("email", {"to": ["a@b.example"], "host": "no-such-host.invalid"}),
+    ],
+)
+def test_a_host_that_nobody_knows_is_called_so(
+    kind: str, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*args: Any, **kwargs: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert send(kind, config) == Answer(
+        Verdict.AGAIN, error="The host name of the receiver is not known."
+    )
+
+
+def test_an_end_is_shown_beside_its_opening_in_a_mail_program() -> None:
+    payload = payload_of(Topic.RECOVERED, "Up again.", scope="s", at=NOON, link="http://here")
+    end = letter("email", "0190-end", payload, Case(opened_by=("0190-late", "0190-early")))
+    with running_mail_server() as box:
+        assert transports.send("email", box.config, (), end).result(timeout=20).ok
+
+    assert "In-Reply-To: <0190-late@arguslm>" in box.mails[0]
+    assert "References: <0190-late@arguslm> <0190-early@arguslm>" in box.mails[0]
 
 
 def test_a_chat_service_that_is_away_is_tried_again() -> None:

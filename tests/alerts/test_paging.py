@@ -1,0 +1,150 @@
+"""Services that keep incidents, over their own wire: opened once, closed when all has ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from apprise.plugins import opsgenie, pagerduty
+
+from alerts import delivery
+from alerts.models import Attempt, Channel, Delivery
+from alerts.reminders import tell_again
+from alerts.transports.chat import NOTHING_TO_CLOSE
+from models_app.models import LLM
+from tests.alerts.receivers import Receiver, answer, receiving
+from tests.alerts.storing import make_channel, make_fleet, minutes_ago, play
+from tests.make import make_rule
+
+pytestmark = pytest.mark.django_db(transaction=True)
+URLS = {"pagerduty": "pagerduty://routing-key@api-key", "opsgenie": "opsgenie://api-key"}
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    with receiving(answer(202, b'{"requestId": "r-1"}')) as running:
+        monkeypatch.setitem(pagerduty.PAGERDUTY_API_LOOKUP, "us", running.url)
+        monkeypatch.setitem(opsgenie.OPSGENIE_API_LOOKUP, "us", running.url)
+        yield running
+
+
+def make_pager(scheme: str) -> Channel:
+    return make_channel("apprise", {"url": URLS[scheme]}, name=scheme)
+
+
+def told(channel: Channel, service: Receiver) -> list[dict[str, Any]]:
+    """What the service was asked since the last look."""
+    delivery.drain(channel.pk)
+    bodies = [{"path": each.path, **json.loads(each.body)} for each in service.got]
+    service.got.clear()
+    return bodies
+
+
+def outage(llms: list[LLM], status: str, minute: float) -> None:
+    play(llms, status, minutes_ago(minute))
+
+
+def test_an_outage_is_an_incident_that_its_end_resolves(service: Receiver) -> None:
+    make_rule()
+    channel, llms = make_pager("pagerduty"), make_fleet(1, 1)
+    outage(llms, "down", 30)
+    [opened] = told(channel, service)
+    outage(llms, "up", 10)
+    [ended] = told(channel, service)
+
+    assert opened["event_action"] == "trigger"
+    assert opened["payload"]["severity"] == "critical"
+    assert opened["payload"]["summary"].startswith("m-0-0 (Provider 0) is down since")
+    assert opened["links"][0]["href"].startswith("http://127.0.0.1:8000/alerts#a-")
+    assert (ended["event_action"], ended["dedup_key"]) == ("resolve", opened["dedup_key"])
+
+
+def test_an_alert_is_made_at_opsgenie_and_closed_under_its_alias(service: Receiver) -> None:
+    make_rule()
+    channel, llms = make_pager("opsgenie"), make_fleet(1, 1)
+    outage(llms, "down", 30)
+    [opened] = told(channel, service)
+    outage(llms, "up", 10)
+    [ended] = told(channel, service)
+
+    assert opened["message"].startswith("m-0-0 (Provider 0) is down since")
+    assert ended["path"] == f"/hooks/ops/{opened['alias']}/close?identifierType=alias"
+    assert ended["note"].startswith("m-0-0 (Provider 0) is up again")
+
+
+@pytest.mark.parametrize("scheme", URLS)
+def test_a_common_outage_ends_with_its_last_model(scheme: str, service: Receiver) -> None:
+    make_rule()
+    channel, llms = make_pager(scheme), make_fleet(1, 3)
+    outage(llms, "down", 30)
+    assert len(told(channel, service)) == 1
+    outage(llms[:1], "up", 20)
+    assert told(channel, service) == []
+    outage(llms[1:], "up", 10)
+
+    assert len(told(channel, service)) == 1
+    assert set(Delivery.objects.values_list("status", flat=True)) == {"delivered"}
+    assert Attempt.objects.filter(error=NOTHING_TO_CLOSE).count() == 1
+
+
+def test_outages_at_two_providers_are_two_incidents_that_end_apart(service: Receiver) -> None:
+    make_rule()
+    channel, llms = make_pager("pagerduty"), make_fleet(2, 2)
+    outage(llms, "down", 30)
+    keys = [each["dedup_key"] for each in told(channel, service)]
+    outage(llms[2:], "up", 20)
+    [second] = told(channel, service)
+    outage(llms[:2], "up", 10)
+    [first] = told(channel, service)
+
+    assert [first["dedup_key"], second["dedup_key"]] == keys
+
+
+def test_a_recovery_of_everything_ends_each_incident(service: Receiver) -> None:
+    make_rule()
+    channel, llms = make_pager("pagerduty"), make_fleet(1, 4)
+    outage(llms[:1], "down", 40)
+    outage(llms[1:], "down", 30)
+    opened = told(channel, service)
+    outage(llms, "up", 10)
+    ended = told(channel, service)
+
+    assert len(opened) == 2
+    assert {each["event_action"] for each in ended} == {"resolve"}
+    assert {each["dedup_key"] for each in ended} == {each["dedup_key"] for each in opened}
+
+
+def test_a_relapse_is_an_incident_of_its_own(service: Receiver) -> None:
+    make_rule()
+    channel, llms = make_pager("pagerduty"), make_fleet(1, 1)
+    for minute, status in ((40, "down"), (35, "up"), (30, "down"), (25, "up")):
+        outage(llms, status, minute)
+    first, ended, second, ended_too = told(channel, service)
+
+    assert first["dedup_key"] == ended["dedup_key"] != second["dedup_key"]
+    assert second["dedup_key"] == ended_too["dedup_key"]
+
+
+def test_a_reminder_belongs_to_the_incident_that_is_open(service: Receiver) -> None:
+    make_rule(remind_every_minutes=1)
+    channel, llms = make_pager("pagerduty"), make_fleet(1, 1)
+    outage(llms, "down", 30)
+    [opened] = told(channel, service)
+    assert tell_again(minutes_ago(-5)) == 1
+    [again] = told(channel, service)
+
+    assert (again["event_action"], again["dedup_key"]) == ("trigger", opened["dedup_key"])
+
+
+def test_what_the_service_does_not_take_is_not_delivered(service: Receiver) -> None:
+    make_rule()
+    channel, llms = make_pager("opsgenie"), make_fleet(1, 1)
+    outage(llms, "down", 30)
+    told(channel, service)
+    outage(llms, "up", 10)
+    service.behave = answer(500)
+    told(channel, service)
+
+    assert Delivery.objects.get(status="pending").last_error == "The receiver answered 500."
