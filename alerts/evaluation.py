@@ -28,6 +28,7 @@ from arguslm.api.ids import oldest_id
 from monitoring.models import Round, UptimeCheck
 from monitoring.models.rounds import RoundQuerySet
 from monitoring.status import CheckStatus
+from providers.errors import ErrorClass
 
 log = logging.getLogger(__name__)
 ROUNDS_AT_ONCE = 20
@@ -146,6 +147,7 @@ def write_states(
 ) -> dict[tuple[UUID, str], UUID]:
     """Saves the states; the rows of the new alerts by rule and scope."""
     _update(states, {state.alert_id: state.occurrences for state in known}, round)
+    _reword(states, {state.alert_id: state for state in known})
     rules = AlertRule.objects.in_bulk({s.rule_id for s in states if s.alert_id is None})
     new = [_row(s, rules[s.rule_id], round) for s in states if s.alert_id is None]
     Alert.objects.bulk_create(new)
@@ -162,7 +164,7 @@ def _row(state: AlertState, rule: AlertRule, round: Round | None) -> Alert:
         llm_id=state.llm_id,
         in_app=rule.notify_in_app,
         message=state.message,
-        error_class=state.error_class.value if state.error_class else None,
+        error_class=_plain(state.error_class),
         occurrences=state.occurrences,
         last_round=round,
         last_seen_at=state.last_seen_at,
@@ -176,7 +178,7 @@ Moved = tuple[datetime, datetime | None, str, int, datetime | None, int]
 def _update(
     states: Sequence[AlertState], occurrences: Mapping[UUID | None, int], round: Round | None
 ) -> None:
-    """One UPDATE for all alerts that went the same way; message and cause never change."""
+    """One UPDATE for all alerts that went the same way."""
     groups: dict[Moved, list[UUID]] = defaultdict(list)
     for state in states:
         if state.alert_id is not None:
@@ -185,6 +187,21 @@ def _update(
     for moved, ids in groups.items():
         for rows in Alert.objects.in_parts(ids):
             _move(rows, moved, round)
+
+
+def _reword(states: Sequence[AlertState], known: Mapping[UUID | None, AlertState]) -> None:
+    """A relapse may have another cause; otherwise an alert keeps its words."""
+    new = [s for s in states if s.alert_id and _words(s) != _words(known[s.alert_id])]
+    rows = [Alert(pk=s.alert_id, message=s.message, error_class=_plain(s.error_class)) for s in new]
+    Alert.objects.bulk_update(rows, ["message", "error_class"], batch_size=100)
+
+
+def _words(state: AlertState) -> tuple[str, ErrorClass | None]:
+    return state.message, state.error_class
+
+
+def _plain(error_class: ErrorClass | None) -> str | None:
+    return error_class.value if error_class else None
 
 
 def _moved(state: AlertState, times: int) -> Moved:

@@ -101,6 +101,8 @@ def _reopened(state: AlertState, condition: Condition, now: datetime) -> Change:
     times = state.reopened + 1
     again = replace(
         state.seen_again(now),
+        message=condition.opening,
+        error_class=condition.error_class,
         resolved_at=None,
         resolve_reason=None,
         acknowledged_at=None,

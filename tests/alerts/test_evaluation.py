@@ -74,6 +74,19 @@ def test_a_relapse_reopens_and_takes_the_acknowledgement_back() -> None:
     assert kinds() == ["opened", "acknowledged", "resolved", "reopened"]
 
 
+def test_a_relapse_shows_its_own_cause() -> None:
+    make_rule()
+    llm = make_watched()
+    play([llm], "down", minutes_ago(20), error_class=ErrorClass.SERVER_ERROR)
+    play([llm], "up", minutes_ago(10))
+    play([llm], "down", minutes_ago(5), error_class=ErrorClass.AUTH)
+
+    alert = only_alert()
+    assert (alert.reopened, alert.error_class) == (1, "auth")
+    assert alert.message.endswith("HTTP 500: something broke.")
+    assert alert.message in AlertEvent.objects.get(kind="reopened").message
+
+
 def test_an_acknowledgement_survives_further_failures() -> None:
     make_rule()
     llm = make_watched()

@@ -264,7 +264,15 @@ def test_the_webhook_body_says_type_time_and_data() -> None:
     assert payload["type"] == "alerts.down"
     assert payload["data"]["alerts"][0]["model_id"] == str(llm.pk)
     assert payload["data"]["error_class"] == "server_error"
-    assert payload["data"]["link"].endswith("/alerts")
+    assert payload["data"]["link"].endswith(f"/alerts#a-{Alert.objects.get().pk}")
+
+
+def test_a_message_about_several_alerts_links_to_all() -> None:
+    make_rule()
+    make_channel()
+    play(make_fleet(1, 3), "down")
+
+    assert Message.objects.get().payload["data"]["link"].endswith("/alerts")
 
 
 def test_a_relapse_that_outlasts_its_silence_is_told_when_the_silence_ends() -> None:
