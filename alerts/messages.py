@@ -78,10 +78,10 @@ def regressed(label: str, schedule: str, figures: str) -> str:
     return f"{label} got slower in the benchmark {schedule}: {figures}."
 
 
-def offline(since: datetime, providers: int) -> str:
+def offline(since: datetime, unreached: int, providers: int) -> str:
     return (
-        f"The monitor itself has no network since {when(since)}: "
-        f"none of {providers} providers could be judged."
+        f"The monitor itself seems to have no network since {when(since)}: "
+        f"{unreached} of {providers} providers could not be reached, none of them is judged."
     )
 
 

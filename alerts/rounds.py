@@ -106,13 +106,15 @@ class RoundView:
         )
 
     def _self_condition(self) -> Condition:
-        is_judged = any(llm.status is not None for llm in self.monitored)
+        seen = [llm for llm in self.monitored if llm.status is not None]
         providers = {llm.provider_id for llm in self.monitored}
+        reached = {llm.provider_id for llm in seen if llm.status is not CheckStatus.DOWN}
+        unreached = {llm.provider_id for llm in seen} - reached
         return Condition(
             scope=SELF_SCOPE,
-            holds=self.facts.self_offline if self.facts.self_offline or is_judged else None,
+            holds=self.facts.self_offline if self.facts.self_offline or seen else None,
             subject="The monitor's own network",
-            opening=messages.offline(self.facts.at, len(providers)),
+            opening=messages.offline(self.facts.at, len(unreached), len(providers)),
             recovery="The monitor has its network back",
         )
 
