@@ -98,10 +98,14 @@ class SilenceInput(Input):
 
     def _values(self, attrs: dict[str, Any]) -> dict[str, Any]:
         names = ("starts_at", "ends_at", "weekdays", "start_time", "duration_minutes")
-        return {name: attrs.get(name, getattr(self.instance, name, None)) for name in names}
+        known = self.instance or self._new()
+        return {name: attrs.get(name, getattr(known, name)) for name in names}
+
+    def _new(self) -> Silence:
+        return Silence(starts_at=timezone.now())
 
     def create(self, validated_data: dict[str, Any]) -> Silence:
-        return self.update(Silence(starts_at=timezone.now()), validated_data)
+        return self.update(self._new(), validated_data)
 
     def update(self, instance: Silence, validated_data: dict[str, Any]) -> Silence:
         columns = {"provider_id": "account_id", "model_id": "llm_id"}

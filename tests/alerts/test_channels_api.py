@@ -311,6 +311,7 @@ def test_a_silence_every_week(api: APIClient) -> None:
     ("body", "field"),
     [
         ({}, "ends_at"),
+        ({"ends_at": "2020-01-01T00:00:00Z"}, "ends_at"),
         ({"starts_at": "2026-01-02T00:00:00Z", "ends_at": "2026-01-01T00:00:00Z"}, "ends_at"),
         ({"weekdays": [1]}, "start_time"),
         ({"weekdays": [7], "start_time": "22:00", "duration_minutes": 5}, "weekdays.0"),

@@ -46,6 +46,51 @@ def test_a_weekly_silence_keeps_local_time_over_the_change_of_clocks() -> None:
     assert berlin.covers(datetime(2026, 3, 29, 7, 30, tzinfo=UTC))
 
 
+@pytest.mark.parametrize(
+    ("moment", "covered"),
+    [
+        # The clocks of Berlin jump from 02:00 to 03:00: what was to begin at 02:30 begins at 03:30.
+        (datetime(2026, 3, 29, 1, 29, tzinfo=UTC), False),
+        (datetime(2026, 3, 29, 1, 30, tzinfo=UTC), True),
+        (datetime(2026, 3, 29, 2, 29, tzinfo=UTC), True),
+        (datetime(2026, 3, 29, 2, 30, tzinfo=UTC), False),
+        # In autumn 02:30 comes twice; the silence comes once, with the first.
+        (datetime(2026, 10, 25, 0, 29, tzinfo=UTC), False),
+        (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), True),
+        (datetime(2026, 10, 25, 1, 29, tzinfo=UTC), True),
+        (datetime(2026, 10, 25, 1, 30, tzinfo=UTC), False),
+    ],
+)
+def test_a_weekly_silence_lasts_as_long_as_it_says_when_the_clocks_change(
+    moment: datetime, covered: bool
+) -> None:
+    window = weekly(start_time=time(2, 30), duration=HOUR, timezone="Europe/Berlin")
+    assert window.covers(moment) is covered
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment"),
+    [
+        # Sunday 22:00 there.
+        ("Pacific/Kiritimati", datetime(2026, 3, 1, 8, 0, tzinfo=UTC)),
+        ("Pacific/Pago_Pago", datetime(2026, 3, 2, 9, 0, tzinfo=UTC)),
+        ("Asia/Kathmandu", datetime(2026, 3, 1, 16, 15, tzinfo=UTC)),
+    ],
+)
+def test_the_day_of_the_week_is_that_of_the_time_zone(zone: str, moment: datetime) -> None:
+    window = weekly(timezone=zone)
+    assert window.covers(moment)
+    assert window.covers(moment + 4 * HOUR - timedelta(seconds=1))
+    assert not window.covers(moment - timedelta(seconds=1))
+    assert not window.covers(moment + 4 * HOUR)
+
+
+def test_a_weekly_silence_may_last_for_days() -> None:
+    window = weekly(duration=timedelta(days=3))
+    assert window.covers(datetime(2026, 3, 4, 21, 59, tzinfo=UTC))
+    assert not window.covers(datetime(2026, 3, 4, 22, 0, tzinfo=UTC))
+
+
 def test_a_weekly_silence_ends_with_its_bounds() -> None:
     until = datetime(2026, 3, 8, 0, 0, tzinfo=UTC)
     assert weekly(ends_at=until).covers(datetime(2026, 3, 1, 23, 0, tzinfo=UTC))
