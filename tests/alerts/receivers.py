@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -55,6 +55,21 @@ def slowly(seconds: float, then: Behaviour) -> Behaviour:
     def behave(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(seconds)
         then(handler)
+
+    return behave
+
+
+def pour(size: int, sent: list[int]) -> Behaviour:
+    """A body of this size; `sent` is what went out of it before the client had enough."""
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("content-length", str(size))
+        handler.end_headers()
+        with suppress(OSError):
+            while sum(sent) < size:
+                sent.append(handler.wfile.write(b"x" * 65_536))
+        handler.close_connection = True
 
     return behave
 

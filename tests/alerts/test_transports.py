@@ -23,7 +23,7 @@ from alerts.letters import Case, Letter, letter, payload_of
 from alerts.storms import Topic
 from alerts.transports import Answer, Verdict, chat, exchange
 from tests.alerts.builders import NOON
-from tests.alerts.receivers import Receiver, answer, receiving
+from tests.alerts.receivers import Receiver, answer, pour, receiving
 
 
 def make_letter(kind: str, text: str = "gpt-4 is down.") -> Letter:
@@ -191,22 +191,13 @@ def test_a_chat_service_may_say_when_to_come_back() -> None:
     assert len(server.got) == 1
 
 
-def test_ten_megabytes_of_a_chat_service_are_not_read() -> None:
+def test_forty_megabytes_of_a_chat_service_are_not_read() -> None:
     sent: list[int] = []
-
-    def pour(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("content-length", "10000000")
-        handler.end_headers()
-        with suppress(OSError):
-            while sum(sent) < 10_000_000:
-                sent.append(handler.wfile.write(b"x" * 65_536))
-
-    with receiving(pour) as server:
+    with receiving(pour(40_000_000, sent)) as server:
         found = send("apprise", {"url": f"ntfy://{host_of(server)}/alerts-topic"})
 
     assert found.ok
-    assert sum(sent) < 10_000_000
+    assert sum(sent) < 40_000_000
 
 
 def test_a_chat_service_that_never_ends_its_answer_is_left(
