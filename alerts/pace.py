@@ -23,6 +23,8 @@ from models_app.models import LLM
 from monitoring.models import Round, UptimeCheck, UptimeCheckQuerySet
 
 LEARN_AGAIN_AFTER = timedelta(hours=1)
+# Of an LLM that is new, soon: until it has samples enough no rule can judge it.
+LEARN_MORE_AFTER = timedelta(minutes=5)
 LLMS_AT_ONCE = 25
 # Two weeks at 5-minute checks. Of more only the newest count: the median gains nothing by them.
 MOST_SAMPLES = 4032
@@ -126,7 +128,8 @@ def learn(now: datetime | None = None) -> int:
     last = Round.objects.filter(status=Round.Status.COMPLETED).order_by("-pk").first()
     if last is None:
         return 0
-    stale = _stale(last.prompt_pack, days, now)
+    fewest = min(config.min_samples for config in configs)
+    stale = _stale(last.prompt_pack, days, fewest, now)
     for llm_id in stale:
         _learn(llm_id, last.prompt_pack, days, window, now)
     return len(stale)
@@ -140,11 +143,13 @@ def _configs() -> Iterable[DegradationConfig]:
             yield parsed
 
 
-def _stale(pack: str, days: Sequence[int], now: datetime) -> list[UUID]:
+def _stale(pack: str, days: Sequence[int], fewest: int, now: datetime) -> list[UUID]:
     """Not those with an open performance alert: their usual stays what it was before it."""
-    fresh = PerformanceBaseline.objects.filter(
-        prompt_pack=pack, days=days[-1], computed_at__gt=now - LEARN_AGAIN_AFTER
+    known = PerformanceBaseline.objects.filter(
+        prompt_pack=pack, days=days[-1], metric=Metric.TTFT.value
     )
+    too_few = Q(n__lt=fewest, computed_at__lte=now - LEARN_MORE_AFTER)
+    fresh = known.filter(computed_at__gt=now - LEARN_AGAIN_AFTER).exclude(too_few)
     slow = Alert.objects.open().filter(rule_type=AlertRule.Type.PERFORMANCE_DEGRADATION)
     wanted = (
         LLM.objects.monitored()

@@ -132,6 +132,19 @@ def test_baselines_are_learned_again_after_an_hour_and_not_before(llm: LLM) -> N
     assert PerformanceBaseline.objects.count() == 3
 
 
+def test_a_new_model_is_learned_again_soon() -> None:
+    make_pace_rule()
+    new = make_watched()
+    make_past(new, 20)
+    now = timezone.now()
+    assert (pace.learn(now), pace.learn(now + timedelta(minutes=4))) == (1, 0)
+    play_pace(new, *[USUAL_MS] * 9)
+    assert pace.learn(now + timedelta(minutes=6)) == 1
+
+    assert PerformanceBaseline.objects.get(metric="ttft_ms").n == 20
+    assert pace.learn(now + timedelta(minutes=15)) == 0
+
+
 def test_an_open_alert_keeps_the_baseline_it_was_opened_with(llm: LLM) -> None:
     make_pace_rule()
     pace.learn()
