@@ -112,6 +112,17 @@ def test_a_rule_with_an_address_of_its_own_needs_no_other_webhook() -> None:
     assert topics(shared) == []
 
 
+def test_an_address_of_a_rule_is_silent_while_its_switch_is_off() -> None:
+    rule = make_rule()
+    point_at(rule, "https://receiver.example/hooks/ops")
+    play([make_watched()], "down", minutes_ago(5))
+    assert not Delivery.objects.exists()
+
+    rule.change(notify_webhook=True)
+    play([make_watched()], "down")
+    assert topics(Channel.objects.get(own_rule=rule)) == ["down"]
+
+
 def test_what_a_rule_no_longer_watches_is_told_to_nobody() -> None:
     rule, channel = make_rule(), make_channel()
     llm, bystander = make_watched(), make_watched()
