@@ -19,9 +19,16 @@ from django.utils import timezone
 
 from alerts import announcements, delivery, gathering, outbox
 from alerts.facts import LLMFact, RoundFacts
-from alerts.models import Alert, AlertQuerySet, AlertRule, AlertSettings, RoundEvaluation
+from alerts.models import (
+    Alert,
+    AlertEvent,
+    AlertQuerySet,
+    AlertRule,
+    AlertSettings,
+    RoundEvaluation,
+)
 from alerts.namesakes import last_known
-from alerts.outbox import Occasion
+from alerts.outbox import HELD_FOR_AT_MOST, Occasion
 from alerts.rules import evaluate
 from alerts.states import AlertState
 from arguslm.api.ids import oldest_id
@@ -65,6 +72,10 @@ def has_news(round: Round) -> bool:
     if checks.filter(status=UptimeCheck.Status.DOWN).count() != done.downs_seen:
         return True
     if done.withheld and checks.count() != done.checks_seen:
+        return True
+    late = timezone.now() - HELD_FOR_AT_MOST
+    held = AlertEvent.objects.filter(round=round, is_held=True, at__lte=late)
+    if (done.looked_at is None or done.looked_at <= late) and held.exists():
         return True
     # A check from before the alert was last seen is no recovery; pace waits for the round's end.
     outages = Alert.objects.of_rounds().open().exclude(scope__startswith="perf:")

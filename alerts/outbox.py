@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,9 @@ from alerts.states import Event, EventKind
 from alerts.storms import Bundle, Part, Topic, roll_up, roll_up_part
 from monitoring.models import Round, RoundShare
 from providers.errors import ErrorClass
+
+# So that a failure is told within seconds whatever keeps its round open.
+HELD_FOR_AT_MOST = timedelta(seconds=2.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,9 @@ def _plan(news: Sequence[News], known: Recipients, on: Occasion) -> Plan:
 
 def _part(events: list[Event], on: Occasion, used: Mapping[Topic, int], waiting: set[UUID]) -> Part:
     if on.is_part:
-        return roll_up_part(events, on.fleet, used, waiting)
+        late = timezone.now() - HELD_FOR_AT_MOST
+        is_overdue = any(event.at <= late for event in events)
+        return roll_up_part(events, on.fleet, used, waiting, is_overdue=is_overdue)
     return Part(roll_up(events, on.fleet, used), ())
 
 

@@ -16,6 +16,8 @@ from monitoring.status import CheckStatus
 from providers.errors import ErrorClass
 
 FEWEST_ROLLED_UP = 2
+SMALL_FLEET = 100
+FEW_MESSAGES = 10
 DIGEST_SCOPE = "digest"
 # The whole account is affected, whatever share of its LLMs was probed.
 ACCOUNT_FAULTS = frozenset({ErrorClass.AUTH, ErrorClass.QUOTA})
@@ -83,20 +85,26 @@ def roll_up_part(
     fleet: Sequence[LLMFact],
     spent: Mapping[Topic, int],
     waiting: Collection[UUID],
+    *,
+    is_overdue: bool = False,
 ) -> Part:
-    """The messages before a round's end, such that the whole round keeps to (providers + 1).
+    """The messages before a round's end, such that the whole round keeps to its limit.
 
-    One message of each topic is kept for the end and one for each provider in ``waiting``: those
-    that are still being probed and of which nothing was told yet.
+    One message of each topic is kept for the end, one for each provider in ``waiting`` (those
+    that are still being probed and of which nothing was told yet), and some for what has been
+    held for too long. ``is_overdue``: some of it has, so that all that is left is told together.
     """
     told: list[Bundle] = []
     held: list[Event] = []
     for storm in _storms(events, fleet):
         kept = len(set(waiting) - storm.providers)
-        bundles = storm.fitting(storm.limit - 1 - spent.get(storm.topic, 0) - kept)
+        used = spent.get(storm.topic, 0) + 1
+        bundles = storm.fitting(storm.limit_at_once - used - kept)
+        left = storm.without(bundles)
+        if left and is_overdue and len(bundles) < storm.limit_while_open - used:
+            bundles, left = [*bundles, storm.in_one(left)], []
         told += bundles
-        taken = {id(event) for bundle in bundles for event in bundle.events}
-        held += [event for event in storm.events if id(event) not in taken]
+        held += left
     return Part(tuple(told), tuple(held))
 
 
@@ -127,12 +135,23 @@ class _Storm:
         self.events = events
         self._by_id = {llm.llm_id: llm for llm in fleet}
         self._sizes = Counter(llm.provider_id for llm in fleet)
+        self._is_small = len(fleet) <= SMALL_FLEET
         downs = (llm for llm in fleet if llm.status is CheckStatus.DOWN)
         self._down = Counter((llm.provider_id, llm.error_class) for llm in downs)
 
     @property
     def limit(self) -> int:
         return len(self._sizes) + 1
+
+    @property
+    def limit_at_once(self) -> int:
+        """Where many may follow, a part is left for what has to be told a little later."""
+        return self.limit if self._is_small else self.limit - self.limit // 4
+
+    @property
+    def limit_while_open(self) -> int:
+        """Few models cannot make a storm: there, being told soon is worth a message more."""
+        return max(self.limit, FEW_MESSAGES) if self._is_small else self.limit
 
     @property
     def providers(self) -> set[UUID]:
@@ -150,7 +169,24 @@ class _Storm:
             return rolled + [self._single(same) for same in left.values()]
         if len(rolled) < limit:
             return [*rolled, *([self._digest(left)] if left else [])]
-        return [self._digest(self._left([]))]
+        return [self.in_one(self.events)]
+
+    def in_one(self, events: Sequence[Event]) -> Bundle:
+        """All of them in one message."""
+        same: dict[str, list[Event]] = defaultdict(list)
+        for event in events:
+            same[event.scope].append(event)
+        if len(same) == 1:
+            return self._single(events)
+        providers = {llm.provider_id if llm else None for llm in map(self._llm, events)}
+        [common, *others] = providers
+        if common is None or others:
+            return self._digest(same)
+        return self._provider_bundle(common, events)
+
+    def without(self, bundles: Iterable[Bundle]) -> list[Event]:
+        taken = {id(event) for bundle in bundles for event in bundle.events}
+        return [event for event in self.events if id(event) not in taken]
 
     def fitting(self, slots: int) -> list[Bundle]:
         """Events in at most ``slots`` messages; one for each provider if not all would fit."""
@@ -170,11 +206,9 @@ class _Storm:
 
     def _left(self, rolled: Iterable[Bundle]) -> dict[str, list[Event]]:
         """The events that are in none of the messages, by scope."""
-        taken = {id(event) for bundle in rolled for event in bundle.events}
         left: dict[str, list[Event]] = defaultdict(list)
-        for event in self.events:
-            if id(event) not in taken:
-                left[event.scope].append(event)
+        for event in self.without(rolled):
+            left[event.scope].append(event)
         return left
 
     def _by_provider(self) -> dict[UUID, list[Event]]:
@@ -236,10 +270,18 @@ class _Storm:
     def _digest(self, left: Mapping[str, Sequence[Event]]) -> Bundle:
         events = tuple(event for same in left.values() for event in same)
         firsts = [same[0] for same in left.values()]
-        story = messages.digest(
-            f"{len(left)} more {PHRASES[self.topic]}", [self._subject(event) for event in firsts]
-        )
+        story = messages.digest(f"{len(left)} {PHRASES[self.topic]}", self._subjects(firsts))
         return Bundle(self.topic, DIGEST_SCOPE, story, events)
+
+    def _subjects(self, firsts: Sequence[Event]) -> list[str]:
+        """Each by its name or, when there are too many, the providers with their numbers."""
+        if len(firsts) <= messages.NAMES_LISTED:
+            return [self._subject(event) for event in firsts]
+        llms = [self._llm(event) for event in firsts]
+        counts = Counter(llm.provider_id for llm in llms if llm)
+        names = {llm.provider_id: llm.provider_name for llm in llms if llm}
+        shown = [f"{n} of {self._sizes[pk]} at {names[pk]}" for pk, n in counts.most_common()]
+        return shown + [self._subject(e) for e, llm in zip(firsts, llms, strict=True) if not llm]
 
     def _subject(self, event: Event) -> str:
         llm = self._llm(event)

@@ -277,6 +277,7 @@ class RoundEvaluation(models.Model):
     checks_seen = models.PositiveIntegerField(default=0)
     downs_seen = models.PositiveIntegerField(default=0)
     withheld = models.PositiveIntegerField(default=0)
+    looked_at = models.DateTimeField(null=True, auto_now=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

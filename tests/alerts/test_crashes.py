@@ -74,6 +74,8 @@ def deadly(function: Callable[..., Any], *, after: bool) -> Callable[..., Any]:
 def work_and_die(channel: Channel, step: str, *, after: bool) -> None:
     """In a process of its own, which is gone without another word."""
     connections.close_all()
+    if connection.vendor == "postgresql":
+        connection.close_pool()  # type: ignore[attr-defined]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # newer Pythons warn of threads, of which it needs none
         child = os.fork()

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from alerts import reminders
+from alerts import outbox, reminders
+from alerts.evaluation import evaluate_waiting
 from alerts.models import Alert, AlertEvent, Channel, Delivery, Message, Silence
 from alerts.reminders import tell_again
 from alerts.webhooks_of_rules import point_at
@@ -203,6 +204,25 @@ def test_what_was_held_is_told_with_the_end_of_the_round() -> None:
     told = Message.objects.order_by("created_at").last()
     assert told is not None
     assert told.events.count() == 2
+
+
+def test_a_round_that_stays_open_holds_nothing_back_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_rule()
+    channel = make_channel()
+    llms = make_fleet(1, 8)
+    round = open_round(*llms)
+    for llm in llms[:4]:
+        record(round, [llm], error_class=ErrorClass.EMPTY)
+        evaluate_waiting()
+    assert (len(topics(channel)), evaluate_waiting()) == (1, 0)
+    later = timezone.now() + outbox.HELD_FOR_AT_MOST
+    monkeypatch.setattr(timezone, "now", lambda: later)
+
+    assert (evaluate_waiting(), evaluate_waiting()) == (1, 0)
+    assert len(topics(channel)) == 2
+    assert Message.objects.earliest("-created_at").events.count() == 3
 
 
 def test_two_rules_about_one_model_are_one_message() -> None:

@@ -3,13 +3,14 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from alerts.facts import LLMFact, RoundFacts, RuleType, Standing
 from alerts.rules import evaluate
 from alerts.states import Event, EventKind
-from alerts.storms import Bundle, Topic, roll_up
+from alerts.storms import Bundle, Topic, roll_up, roll_up_part
 from providers.errors import ErrorClass
 from tests.alerts.builders import DOWN, NOON, UP, make_id, make_llm, make_rule, minutes
 
@@ -126,7 +127,7 @@ def test_scattered_failures_beyond_the_bound_become_a_digest() -> None:
 
     assert bundle.scope == "digest"
     assert bundle.message == (
-        "3 more are down: model-1 (Provider 1), model-2 (Provider 1), model-3 (Provider 1)."
+        "3 are down: model-1 (Provider 1), model-2 (Provider 1), model-3 (Provider 1)."
     )
 
 
@@ -227,3 +228,76 @@ def test_any_storm_stays_within_the_bound_and_loses_no_event(seed: int) -> None:
     told = [event for bundle in bundles for event in bundle.events]
     assert len(bundles) <= len(providers) + 1
     assert sorted(map(id, told)) == sorted(map(id, events))
+
+
+def test_a_long_digest_counts_by_provider() -> None:
+    fleet = make_fleet(*[[E.CONNECT, E.EMPTY, E.TLS, E.DNS] for _ in range(3)], rest=6)
+
+    [bundle] = roll_up(openings(fleet), fleet)
+
+    assert bundle.message == (
+        "12 are down: 4 of 10 at Provider 1, 4 of 10 at Provider 2, 4 of 10 at Provider 3."
+    )
+
+
+def part(fleet: Sequence[LLMFact], events: Sequence[Event], **fields: Any) -> tuple[int, int]:
+    """How many messages, and how many events are held."""
+    found = roll_up_part(
+        events, fleet, fields.pop("spent", {}), fields.pop("waiting", ()), **fields
+    )
+    return len(found.bundles), len(found.held)
+
+
+def test_among_few_models_what_was_held_for_long_is_told_together() -> None:
+    fleet = make_fleet([E.CONNECT, E.EMPTY, E.TLS], rest=7)
+    events = openings(fleet)
+
+    assert part(fleet, events, spent={Topic.DOWN: 1}) == (0, 3)
+    assert part(fleet, events, spent={Topic.DOWN: 1}, is_overdue=True) == (1, 0)
+    assert part(fleet, events, spent={Topic.DOWN: 8}, is_overdue=True) == (1, 0)
+    assert part(fleet, events, spent={Topic.DOWN: 9}, is_overdue=True) == (0, 3)
+
+
+def test_among_many_models_a_part_of_the_messages_is_left_for_what_is_told_later() -> None:
+    fleet = make_fleet(*[[E.CONNECT] * 50 for _ in range(20)])
+    events = openings(fleet)
+
+    assert part(fleet, events) == (15, 250)
+    assert part(fleet, events[750:], spent={Topic.DOWN: 15}) == (0, 250)
+    assert part(fleet, events[750:], spent={Topic.DOWN: 15}, is_overdue=True) == (1, 0)
+    assert part(fleet, events[750:], spent={Topic.DOWN: 20}, is_overdue=True) == (0, 250)
+
+
+def test_what_one_provider_has_left_is_told_as_its_own() -> None:
+    fleet = make_fleet([E.CONNECT] * 4, [None] * 4)
+    found = roll_up_part(openings(fleet), fleet, {Topic.DOWN: 3}, (), is_overdue=True)
+
+    assert scopes(found.bundles) == ["provider"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_storm_told_in_parts_stays_within_the_bound_and_loses_no_event(seed: int) -> None:
+    generator = random.Random(seed)
+    providers = generator.randint(1, 20)
+    fleet = make_fleet(*[[E.CONNECT] * generator.randint(101, 120) for _ in range(providers)])
+    left = list(openings(fleet))
+    generator.shuffle(left)
+    told: list[Bundle] = []
+    held: list[Event] = []
+    while left:
+        size = generator.randint(1, 200)
+        held, left = [*held, *left[:size]], left[size:]
+        waiting = {event.llm_ids[0] for event in left[:3]}
+        found = roll_up_part(
+            held,
+            fleet,
+            {Topic.DOWN: len(told)},
+            waiting,
+            is_overdue=generator.random() < 0.7,
+        )
+        told, held = [*told, *found.bundles], list(found.held)
+    told += roll_up(held, fleet, {Topic.DOWN: len(told)})
+
+    events = [id(event) for bundle in told for event in bundle.events]
+    assert len(told) <= providers + 1
+    assert len(events) == len(set(events)) == len(fleet)
