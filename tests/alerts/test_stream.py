@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
+from django.db import connections
 from pytest_django import Settings
 
 from alerts import consumers, feed
@@ -20,6 +21,13 @@ from tests.benchmarks.conftest import use_broker
 from tests.make import make_alert
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("channel_layer")]
+
+
+@pytest.fixture(autouse=True)
+async def let_go_of_the_database() -> AsyncIterator[None]:
+    """The thread that reads for the feed keeps its connection, and PostgreSQL its database."""
+    yield
+    await sync_to_async(connections.close_all)()
 
 
 def connection(**scope: Any) -> WebsocketCommunicator:
