@@ -54,16 +54,7 @@ def _delivery(row: Delivery) -> dict[str, Any]:
             "channel_name": row.channel_name,
             "channel_kind": row.channel_kind,
             "status": row.status,
-            "attempts": [
-                {
-                    "at": attempt.at,
-                    "ok": attempt.ok,
-                    "status_code": attempt.status_code,
-                    "duration_ms": attempt.duration_ms,
-                    "error": attempt.error or None,
-                }
-                for attempt in row.attempts.all()
-            ],
+            "attempts": row.attempts.all(),
         },
     }
 

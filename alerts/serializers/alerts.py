@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from alerts.models import Alert
+from alerts.models import Alert, Attempt
 from arguslm.api.fields import Choice, Id, Lines, Moment
 from arguslm.api.queries import limit_field, offset_field
 from arguslm.api.serializers import Input
@@ -126,7 +126,12 @@ class AttemptOutput(serializers.Serializer[Any]):
     ok = serializers.BooleanField()
     status_code = serializers.IntegerField(allow_null=True)
     duration_ms = serializers.FloatField()
-    error = serializers.CharField(allow_null=True)
+    error = serializers.SerializerMethodField(
+        help_text="Our own words; with ok: why nothing had to be sent."
+    )
+
+    def get_error(self, attempt: Attempt) -> str | None:
+        return attempt.error or None
 
 
 class TimelineDelivery(serializers.Serializer[Any]):

@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from providers.measurement import now_ns
 
-TOTAL_S = 30.0
+BODY_S = 10.0
 READ_LIMIT = 65_536
 PIECE = 16_384
 
@@ -71,7 +71,7 @@ def _read_some(answer: requests.Response) -> None:
     """Keeps the beginning of the body; the rest and whoever sends it too slowly are left alone."""
     began_ns, body = now_ns(), b""
     try:
-        while len(body) < READ_LIMIT and (now_ns() - began_ns) / 1e9 < TOTAL_S:
+        while len(body) < READ_LIMIT and (now_ns() - began_ns) / 1e9 < BODY_S:
             piece = answer.raw.read1(PIECE, decode_content=True)
             if not piece:
                 break

@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -20,8 +21,8 @@ from alerts.webhook_addresses import masked, webhook_fault
 
 CONNECT_S = 10.0
 TOTAL_S = 30.0
-# Of an answer only the status counts; this much of it is read so that the connection ends well.
-READ_LIMIT = 16_384
+# Of an answer only the status counts; so much of the rest is read, and for so long.
+READ_LIMIT, BODY_S = 16_384, 2.0
 
 
 def config_errors(config: Mapping[str, Any]) -> dict[str, str]:
@@ -84,11 +85,14 @@ def _trust() -> ssl.SSLContext:
 
 
 async def _read_some(response: httpx2.Response) -> None:
+    """So that the connection ends well; trouble with the body changes nothing any more."""
     read = 0
-    async for piece in response.aiter_raw():
-        read += len(piece)
-        if read >= READ_LIMIT:
-            return
+    with suppress(TimeoutError, httpx2.HTTPError):
+        async with asyncio.timeout(BODY_S):
+            async for piece in response.aiter_raw():
+                read += len(piece)
+                if read >= READ_LIMIT:
+                    return
 
 
 def _again(sentence: str) -> Answer:

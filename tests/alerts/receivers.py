@@ -74,6 +74,21 @@ def pour(size: int, sent: list[int]) -> Behaviour:
     return behave
 
 
+def drip(status: int, until: threading.Event) -> Behaviour:
+    """The status at once, and a body that does not end before `until`."""
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        handler.send_header("content-length", "1000")
+        handler.end_headers()
+        with suppress(OSError):
+            while not until.wait(0.05):
+                handler.wfile.write(b"x")
+        handler.close_connection = True
+
+    return behave
+
+
 def in_turn(*behaviours: Behaviour) -> Behaviour:
     """One after the other; the last one for all that follow."""
     waiting = list(behaviours)

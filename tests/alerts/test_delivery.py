@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -15,7 +16,7 @@ from alerts.delivery import due_channels
 from alerts.models import Alert, Attempt, Channel, Delivery, Message
 from alerts.transports import webhook
 from arguslm.api.errors import Conflict
-from tests.alerts.receivers import Receiver, answer, in_turn, pour, receiving, slowly
+from tests.alerts.receivers import Receiver, answer, drip, in_turn, pour, receiving, slowly
 from tests.alerts.storing import make_channel, make_watched, minutes_ago, play
 from tests.make import make_rule
 
@@ -258,6 +259,19 @@ def test_a_slow_200_is_a_delivery(channel: Channel, receiver: Receiver) -> None:
     assert send_all(channel) == 1
     assert last_attempt().duration_ms > 2400
     assert Delivery.objects.get().crashes == 0
+
+
+def test_a_200_whose_body_never_ends_is_a_delivery(
+    channel: Channel, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "BODY_S", 0.2)
+    ended = threading.Event()
+    receiver.behave = drip(200, ended)
+    make_messages()
+    assert send_all(channel) == 1
+    ended.set()
+
+    assert (last_attempt().status_code, len(receiver.got)) == (200, 1)
 
 
 def test_a_receiver_that_never_answers_is_left(

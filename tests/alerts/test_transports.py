@@ -10,9 +10,8 @@ import socketserver
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ from alerts.letters import Case, Letter, letter, payload_of
 from alerts.storms import Topic
 from alerts.transports import Answer, Verdict, chat, exchange
 from tests.alerts.builders import NOON
-from tests.alerts.receivers import Receiver, answer, pour, receiving
+from tests.alerts.receivers import Receiver, answer, drip, pour, receiving
 
 
 def make_letter(kind: str, text: str = "gpt-4 is down.") -> Letter:
@@ -203,18 +202,9 @@ def test_forty_megabytes_of_a_chat_service_are_not_read() -> None:
 def test_a_chat_service_that_never_ends_its_answer_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(exchange, "TOTAL_S", 0.3)
+    monkeypatch.setattr(exchange, "BODY_S", 0.3)
     left = threading.Event()
-
-    def drip(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(500)
-        handler.send_header("content-length", "1000")
-        handler.end_headers()
-        with suppress(OSError):
-            while not left.wait(0.05):
-                handler.wfile.write(b"x")
-
-    with receiving(drip) as server:
+    with receiving(drip(500, left)) as server:
         found = send("apprise", {"url": f"ntfy://{host_of(server)}/alerts-topic"})
         left.set()
 
