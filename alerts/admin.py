@@ -83,10 +83,11 @@ class AlertRuleAdmin(admin.ModelAdmin[AlertRule]):
         self.message_user(request, f"{len(rules)} rules {'enabled' if enabled else 'disabled'}.")
 
     def save_model(self, request: HttpRequest, obj: AlertRule, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if change:
-            # A rule that was switched off on its page has nothing open any more either.
-            obj.change(enabled=obj.enabled)
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        changed = {name: form.cleaned_data[name] for name in form.changed_data}
+        AlertRule.objects.get(pk=obj.pk).change(**changed)
 
     def delete_model(self, request: HttpRequest, obj: AlertRule) -> None:
         obj.retire()

@@ -5,7 +5,15 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from alerts.models import Alert, AlertSettings, Channel, Delivery, PerformanceBaseline, Silence
+from alerts.models import (
+    Alert,
+    AlertRule,
+    AlertSettings,
+    Channel,
+    Delivery,
+    PerformanceBaseline,
+    Silence,
+)
 from tests.alerts.receivers import receiving
 from tests.alerts.storing import SECRET_URL, make_channel, make_fleet, make_watched, play
 from tests.make import make_rule
@@ -85,6 +93,25 @@ def test_alerts_are_acknowledged(admin_client: Client, told: Channel) -> None:
     alert = Alert.objects.get()
     assert "1 alerts acknowledged" in act(admin_client, "alert", "acknowledge", alert.pk)
     assert alert.events.filter(kind="acknowledged").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"rule_type": "performance_degradation", "enabled": "on"}, "rule_changed"),
+        ({"rule_type": "any_model_down"}, "rule_disabled"),
+    ],
+)
+def test_a_rule_that_is_changed_on_its_page_closes_what_it_no_longer_says(
+    admin_client: Client, told: Channel, fields: dict[str, str], reason: str
+) -> None:
+    rule = AlertRule.objects.get()
+    body = {"name": "New", "threshold_config": "null", "notify_in_app": "on", **fields}
+    admin_client.post(f"{ADMIN}/alertrule/{rule.pk}/change/", body)
+
+    rule.refresh_from_db()
+    assert rule.name == "New"
+    assert Alert.objects.get().resolve_reason == reason
 
 
 def test_a_silence_that_makes_no_sense_is_refused(admin_client: Client) -> None:
