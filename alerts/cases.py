@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from alerts.letters import Case
 from alerts.models import AlertEvent, Channel, Delivery
-from alerts.storms import OPENING_TOPICS
+from alerts.topics import OPENING_TOPICS
 
 MOST_CASES = 100
 

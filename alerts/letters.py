@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from alerts.storms import Topic
 from alerts.templates import HEADINGS, TEMPLATES, TITLE_LIMIT
+from alerts.topics import Topic
 
 LISTED = 100
 

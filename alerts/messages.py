@@ -111,13 +111,13 @@ def closed(opening: str, reason: str) -> str:
 def together(
     who: str, what: str, since: datetime | None, why: str | None, names: Sequence[str]
 ) -> str:
+    return f"{who}: {digest(what, since, why, names)}"
+
+
+def digest(what: str, since: datetime | None, why: str | None, names: Sequence[str]) -> str:
     start = f" since {when(since)}" if since else ""
     reason = f" ({why})" if why else ""
-    return f"{who}: {what}{start}{reason}: {listed(names)}."
-
-
-def digest(what: str, names: Sequence[str]) -> str:
-    return f"{what}: {listed(names)}."
+    return f"{what}{start}{reason}: {listed(names)}."
 
 
 def listed(names: Sequence[str]) -> str:

@@ -19,7 +19,8 @@ from alerts.letters import payload_of
 from alerts.models import Alert, AlertEvent, Delivery, Message
 from alerts.recipients import Recipients, is_muted, mutes, recipients, told_of
 from alerts.states import Event, EventKind
-from alerts.storms import Bundle, Part, Topic, roll_up, roll_up_part
+from alerts.storms import Bundle, Part, roll_up, roll_up_part
+from alerts.topics import Topic
 from monitoring.models import Round, RoundShare
 from providers.errors import ErrorClass
 

@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from alerts import messages
 from alerts.facts import LLMFact, Standing
-from alerts.states import NOTICES_KEY, Event, EventKind
+from alerts.states import Event
+from alerts.topics import Topic, topic_of
 from monitoring.status import CheckStatus
 from providers.errors import ErrorClass
 
@@ -23,18 +23,6 @@ DIGEST_SCOPE = "digest"
 ACCOUNT_FAULTS = frozenset({ErrorClass.AUTH, ErrorClass.QUOTA})
 
 
-class Topic(StrEnum):
-    """What a message is about; bundles never mix topics."""
-
-    DOWN = "down"
-    SLOW = "slow"
-    RECOVERED = "recovered"
-    REMINDER = "reminder"
-    NOTICE = "notice"
-    TEST = "test"
-
-
-OPENING_TOPICS = (Topic.DOWN, Topic.SLOW)
 PHRASES: dict[Topic, str] = {
     Topic.DOWN: "are down",
     Topic.SLOW: "are slow",
@@ -115,16 +103,6 @@ def _storms(events: Iterable[Event], fleet: Sequence[LLMFact]) -> list[_Storm]:
             by_topic[topic_of(event)].append(event)
     monitored = [llm for llm in fleet if llm.standing is Standing.MONITORED]
     return [_Storm(topic, by_topic[topic], monitored) for topic in Topic if by_topic[topic]]
-
-
-def topic_of(event: Event) -> Topic:
-    if event.kind is EventKind.REMINDED:
-        return Topic.REMINDER
-    if not event.is_open:
-        return Topic.RECOVERED
-    if event.rule_id == NOTICES_KEY:
-        return Topic.NOTICE
-    return Topic.SLOW if event.scope.startswith(("perf:", "bench:")) else Topic.DOWN
 
 
 class _Storm:
@@ -240,13 +218,17 @@ class _Storm:
         error_class, count = Counter(classes.values()).most_common(1)[0]
         return error_class, len(classes) if self.topic is Topic.RECOVERED else count
 
+    def _commonest_class(self, events: Iterable[Event]) -> ErrorClass | None:
+        [(error_class, _)] = Counter(event.error_class for event in events).most_common(1)
+        return error_class
+
     def _provider_bundle(self, provider_id: UUID, events: Sequence[Event]) -> Bundle:
         error_class, _ = self._commonest(events)
         llms = [self._by_id[llm_id] for llm_id in _llm_ids(events)]
         story = messages.together(
             llms[0].provider_name,
             f"{len(llms)} of {self._sizes[provider_id]} models {PHRASES[self.topic]}",
-            None if self.topic is Topic.RECOVERED else self._since(events),
+            self._since(events),
             self._why(events, error_class),
             [llm.custom_name or llm.name for llm in llms],
         )
@@ -259,9 +241,12 @@ class _Storm:
         is_only = len({event.error_class for event in events}) == 1
         return messages.cause(error_class) if is_only else f"mostly: {messages.cause(error_class)}"
 
-    def _since(self, events: Sequence[Event]) -> datetime:
-        llms = [self._by_id[event.llm_ids[0]] for event in events]
-        return min(llm.since or event.at for llm, event in zip(llms, events, strict=True))
+    def _since(self, events: Sequence[Event]) -> datetime | None:
+        if self.topic is Topic.RECOVERED:
+            return None
+        llms = (self._llm(event) for event in events)
+        known = [(llm and llm.since) or e.at for llm, e in zip(llms, events, strict=True)]
+        return min(known)
 
     def _single(self, same: Sequence[Event]) -> Bundle:
         first = same[0]
@@ -270,7 +255,12 @@ class _Storm:
     def _digest(self, left: Mapping[str, Sequence[Event]]) -> Bundle:
         events = tuple(event for same in left.values() for event in same)
         firsts = [same[0] for same in left.values()]
-        story = messages.digest(f"{len(left)} {PHRASES[self.topic]}", self._subjects(firsts))
+        story = messages.digest(
+            f"{len(left)} {PHRASES[self.topic]}",
+            self._since(events),
+            self._why(firsts, self._commonest_class(firsts)),
+            self._subjects(firsts),
+        )
         return Bundle(self.topic, DIGEST_SCOPE, story, events)
 
     def _subjects(self, firsts: Sequence[Event]) -> list[str]:

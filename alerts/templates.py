@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alerts.storms import Topic
+from alerts.topics import Topic
 
 
 @dataclass(frozen=True, slots=True)

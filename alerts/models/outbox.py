@@ -10,7 +10,7 @@ from django.utils import timezone
 from alerts.backoff import GIVE_UP_AFTER
 from alerts.models.alerts import AlertEvent
 from alerts.models.channels import Channel
-from alerts.storms import Topic
+from alerts.topics import Topic
 from arguslm.api.errors import Conflict
 from arguslm.api.ids import new_id
 from arguslm.api.leases import Leased, unheld

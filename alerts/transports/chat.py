@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from alerts.backoff import retry_after_s
 from alerts.letters import Letter
-from alerts.storms import Topic
+from alerts.topics import Topic
 from alerts.transports import paging
 from alerts.transports.answers import Answer, Verdict, answer_of, trouble
 

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from alerts.letters import Letter
-from alerts.storms import Topic
+from alerts.topics import Topic
 
 SOURCE = "ArgusLM"
 

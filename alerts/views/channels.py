@@ -29,8 +29,8 @@ from alerts.serializers.channels import (
     SettingsPatch,
     TestResult,
 )
-from alerts.storms import Topic
 from alerts.templates import TEST_TEXT
+from alerts.topics import Topic
 from arguslm.api import queries
 from arguslm.api.errors import Conflict
 from arguslm.api.ids import new_id

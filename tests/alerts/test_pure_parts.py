@@ -17,8 +17,8 @@ from alerts.incidents import AlertSpan, incidents
 from alerts.letters import letter, payload_of
 from alerts.outages import outage_episodes
 from alerts.own_fault import Look, may_be_ours
-from alerts.storms import Topic
 from alerts.templates import TEMPLATES, TITLE_LIMIT
+from alerts.topics import Topic
 from alerts.transports.answers import Verdict, answer_of
 from alerts.webhook_addresses import masked, webhook_fault
 from monitoring.status import CheckStatus

@@ -10,7 +10,8 @@ import pytest
 from alerts.facts import LLMFact, RoundFacts, RuleType, Standing
 from alerts.rules import evaluate
 from alerts.states import Event, EventKind
-from alerts.storms import Bundle, Topic, roll_up, roll_up_part
+from alerts.storms import Bundle, roll_up, roll_up_part
+from alerts.topics import Topic
 from providers.errors import ErrorClass
 from tests.alerts.builders import DOWN, NOON, UP, make_id, make_llm, make_rule, minutes
 
@@ -127,7 +128,8 @@ def test_scattered_failures_beyond_the_bound_become_a_digest() -> None:
 
     assert bundle.scope == "digest"
     assert bundle.message == (
-        "3 are down: model-1 (Provider 1), model-2 (Provider 1), model-3 (Provider 1)."
+        "3 are down since 2026-03-01 12:00 UTC (mostly: the connection failed): "
+        "model-1 (Provider 1), model-2 (Provider 1), model-3 (Provider 1)."
     )
 
 
@@ -236,7 +238,8 @@ def test_a_long_digest_counts_by_provider() -> None:
     [bundle] = roll_up(openings(fleet), fleet)
 
     assert bundle.message == (
-        "12 are down: 4 of 10 at Provider 1, 4 of 10 at Provider 2, 4 of 10 at Provider 3."
+        "12 are down since 2026-03-01 12:00 UTC (mostly: the connection failed): "
+        "4 of 10 at Provider 1, 4 of 10 at Provider 2, 4 of 10 at Provider 3."
     )
 
 

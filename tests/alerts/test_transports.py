@@ -19,7 +19,7 @@ from pytest_django import Settings
 
 from alerts import transports
 from alerts.letters import Case, Letter, letter, payload_of
-from alerts.storms import Topic
+from alerts.topics import Topic
 from alerts.transports import Answer, Verdict, chat, exchange
 from tests.alerts.builders import NOON
 from tests.alerts.receivers import Receiver, answer, drip, pour, receiving
