@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('alerts', '0004_benchmark_regression'),
+        ('alerts', '0006_looks'),
     ]
 
     operations = [
