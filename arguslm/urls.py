@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from arguslm.api import errors
 from arguslm.api.status import Health, Root
+from arguslm.dashboard.views import frame
 from monitoring.metrics_views import Metrics
 
 v1: list[URLPattern | URLResolver] = [
@@ -32,5 +33,5 @@ urlpatterns = [
 
 handler400 = errors.bad_request
 handler403 = errors.permission_denied
-handler404 = errors.not_found
-handler500 = errors.server_error
+handler404 = frame.unknown_address
+handler500 = frame.broken

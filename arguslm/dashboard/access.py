@@ -11,6 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.views.decorators.cache import cache_control
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import conditional_page, require_safe
 
 from arguslm.api.access import is_open_to
@@ -40,9 +41,16 @@ def may_enter(request: HttpRequest) -> bool:
     return is_open_to(request.META.get("REMOTE_ADDR"), names)
 
 
+def guard_content(response: HttpResponse) -> HttpResponse:
+    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    return response
+
+
 def operator_page(view: View[P]) -> View[P]:
     """A page, or data of one, for whom the API is open too; others are asked to sign in."""
-    safe = require_safe(conditional_page(cache_control(private=True, no_cache=True)(view)))
+    fresh = cache_control(private=True, no_cache=True)(view)
+    # No page holds a secret beside text that a stranger chose, so compressing gives none away.
+    safe = require_safe(gzip_page(conditional_page(fresh)))
 
     @wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -52,7 +60,6 @@ def operator_page(view: View[P]) -> View[P]:
             # The API asks a signed-in browser for the token of this cookie.
             get_token(request)
         response: HttpResponse = safe(request, *args, **kwargs)
-        response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        return response
+        return guard_content(response)
 
     return guarded

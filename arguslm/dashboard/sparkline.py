@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 WIDTH, HEIGHT = 120, 24
 PADDING = 3
@@ -14,8 +15,13 @@ SLOTS = 30
 class Beat:
     """One check: its TTFT in ms, None when unknown."""
 
+    at: datetime
     ttft_ms: float | None
-    is_down: bool
+    status: str
+
+    @property
+    def is_down(self) -> bool:
+        return self.status == "down"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,16 @@ FLAGS: dict[str, tuple[str, str]] = {
     "rate_limited": ("rate limited", "The provider asked to slow down."),
 }
 
+STATES: dict[str, str] = {"none": "never checked", "old": "no news"}
+
+METRICS: dict[str, str] = {
+    "ttft_ms": "TTFT, ms",
+    "latency_ms": "latency, ms",
+    "tps": "speed, tokens/s (least allowed)",
+}
+
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
 RULE_TYPES: dict[str, tuple[str, str]] = {
     AlertRule.Type.ANY_MODEL_DOWN: (
         "Any model down",
@@ -66,5 +76,5 @@ RULE_TYPES: dict[str, tuple[str, str]] = {
 CHANNEL_KINDS: dict[str, str] = {
     Channel.Kind.WEBHOOK: "Webhook: a signed POST to an address of yours",
     Channel.Kind.EMAIL: "E-mail",
-    Channel.Kind.CHAT: "Chat or paging: Slack, Teams, PagerDuty and others, by an Apprise address",
+    Channel.Kind.CHAT: "Chat or paging: Slack, Discord, Teams, Telegram, PagerDuty and others",
 }

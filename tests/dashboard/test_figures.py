@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,6 +11,11 @@ from arguslm.dashboard.sparkline import SLOTS, WIDTH, Beat, sparkline
 from arguslm.dashboard.templatetags import figures
 from monitoring.summaries import Uptime
 from providers.errors import ErrorClass
+from providers.statistics.intervals import Interval
+
+
+def make_beat(ttft_ms: float | None = None, status: str = "up") -> Beat:
+    return Beat(datetime(2026, 1, 1, tzinfo=UTC), ttft_ms, status)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +58,21 @@ def test_times_are_exact_and_in_utc() -> None:
         f'<time datetime="2026-01-02T03:04:05.000Z" title="{exact}">{exact}</time>'
     )
     assert figures.moment(None, "never") == "never"
+    assert 'data-as="age"' in figures.age(at)
+    assert 'data-as="exact"' in figures.clock(at)
+
+
+def test_intervals_are_written_short() -> None:
+    assert figures.percents(Interval(0.9451, 0.9987, 0.95)) == "94.5–99.9"  # noqa: RUF001
+    assert figures.bounds(Interval(9.3, 1200.0, 0.95)) == "9.30–1,200"  # noqa: RUF001
+    assert figures.percents(None) == figures.bounds(None) == ""
+
+
+def test_spans_of_time_have_two_units() -> None:
+    start = datetime(2026, 1, 2, tzinfo=UTC)
+    assert figures.lasting(start, start + timedelta(hours=3, minutes=5)) == "3 h 5 min"
+    assert (figures.minutes(90), figures.minutes(None)) == ("1 h 30 min", "")
+    assert figures.weekdays([4, 0]) == "Mon, Fri"
 
 
 def test_every_code_has_words() -> None:
@@ -62,13 +82,7 @@ def test_every_code_has_words() -> None:
 
 
 def test_a_sparkline_has_gaps_where_nothing_is_known_and_marks_where_it_failed() -> None:
-    beats = [
-        Beat(100, False),
-        Beat(200, False),
-        Beat(None, True),
-        Beat(None, False),
-        Beat(50, False),
-    ]
+    beats = [make_beat(100), make_beat(200), make_beat(None, "down"), make_beat(), make_beat(50)]
     made = sparkline(beats)
     assert made.line.count("M") == 2
     assert made.line.count("L") == 1
@@ -79,12 +93,12 @@ def test_a_sparkline_has_gaps_where_nothing_is_known_and_marks_where_it_failed()
 
 
 def test_a_sparkline_shows_the_newest_checks_only() -> None:
-    made = sparkline([Beat(float(n), False) for n in range(100)])
+    made = sparkline([make_beat(float(n)) for n in range(100)])
     assert made.line.count("L") == SLOTS - 1
     assert made.label.startswith("Last 30 checks: TTFT 70 to 99 ms")
 
 
 def test_a_sparkline_of_failures_has_no_line() -> None:
-    made = sparkline([Beat(None, True)])
+    made = sparkline([make_beat(None, "down")])
     assert (made.line, made.last) == ("", None)
     assert made.label == "Last 1 check: no TTFT, 1 failed."

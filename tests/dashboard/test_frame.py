@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
-from django.test import Client
+from django.test import Client, RequestFactory
+from django.urls import resolve
+from pytest_django import DjangoAssertNumQueries
+from pytest_django.fixtures import Settings
 
 from arguslm.dashboard.access import CONTENT_SECURITY_POLICY
-from tests.make import make_account, make_alert, make_check, make_llm, make_result, make_run
+from arguslm.dashboard.views.frame import broken
+from models_app.models import Calibration
+from tests.alerts.storing import make_channel
+from tests.make import (
+    make_account,
+    make_alert,
+    make_check,
+    make_llm,
+    make_result,
+    make_rule,
+    make_run,
+)
 
 pytestmark = pytest.mark.django_db
+CHANNELS = (("webhook", None), ("email", {"to": ["a@example.org"]}))
 HERE = Path(__file__).resolve().parents[2] / "arguslm" / "dashboard"
 MODULES = sorted((HERE / "static" / "dashboard").glob("*.js"))
 
@@ -23,9 +40,14 @@ def urls() -> list[str]:
     make_check(llm)
     run = make_run(llm)
     make_result(run, llm, ttft_ms=200.0)
-    make_alert(llm=llm)
+    alert = make_alert(make_rule(rule_type="performance_degradation"), llm=llm)
     own = [f"/models/{llm.pk}", f"/benchmarks/{run.pk}", f"/providers/{llm.account_id}"]
-    return ["/overview", "/benchmarks", "/alerts", "/providers?type=openai", *own]
+    own += [f"/alerts/{alert.pk}", f"/alerts/rules/{alert.rule_id}"]
+    own += [f"/alerts/channels/{make_channel(kind, config).pk}" for kind, config in CHANNELS]
+    tabs = ["history", "incidents", "rules", "channels", "silences"]
+    benchmarks = ["/benchmarks", "/benchmarks/schedules", "/benchmarks/prompts"]
+    pages = ["/overview", "/providers?type=openai", "/alerts", *benchmarks]
+    return [*pages, *(f"/alerts/{tab}" for tab in tabs), *own]
 
 
 def test_no_page_has_inline_code_or_styles(browser: Client, urls: list[str]) -> None:
@@ -50,6 +72,74 @@ def test_every_page_forbids_what_is_not_ours(browser: Client, urls: list[str]) -
     for url in urls:
         assert browser.get(url)["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
     assert "unsafe" not in CONTENT_SECURITY_POLICY
+
+
+class Outline(HTMLParser):
+    """Notes tags that do not close in order, and forms where no browser keeps them."""
+
+    VOID = frozenset({"meta", "link", "img", "input", "br", "path", "circle"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.faults: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag == "form" and {"p", "form"} & set(self.open):
+            self.faults.append(f"form in {self.open}")
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID and self.open.pop() != tag:
+            self.faults.append(f"{tag} at {self.getpos()}")
+
+
+def test_tags_close_in_order(browser: Client, urls: list[str]) -> None:
+    for url in urls:
+        outline = Outline()
+        outline.feed(browser.get(url).content.decode())
+        assert (outline.faults, outline.open) == ([], []), url
+
+
+def test_every_page_has_one_title_and_one_main_heading(browser: Client, urls: list[str]) -> None:
+    for url in urls:
+        text = browser.get(url).content.decode()
+        assert text.count("<h1") == 1, url
+        assert text.count('<main id="content"') == text.count('href="#content"') == 1, url
+        assert not re.search(r"<title>\s*·", text), url
+
+
+def test_fields_and_buttons_have_a_name(browser: Client, urls: list[str]) -> None:
+    for url in urls:
+        text = browser.get(url).content.decode()
+        for tag in re.findall(r"<button[^>]*>\s*</button>|<img(?![^>]*alt=)[^>]*>", text):
+            pytest.fail(f"{url}: {tag}")
+        labelled = re.sub(r"<label.*?</label>", "", text, flags=re.S)
+        for field in re.findall(r"<(?:input|select|textarea)[^>]*>", labelled):
+            assert 'type="hidden"' in field or "aria-label=" in field, (url, field)
+
+
+def test_what_deletes_asks_first(browser: Client, urls: list[str]) -> None:
+    for url in urls:
+        for button in re.findall(r"<button[^>]*>", browser.get(url).content.decode()):
+            if 'data-method="DELETE"' in button or "danger" in button:
+                assert "data-confirm=" in button, (url, button)
+
+
+def test_what_a_page_asks_of_the_api_exists(browser: Client, urls: list[str]) -> None:
+    for url in urls:
+        text = browser.get(url).content.decode()
+        for path in re.findall(r'(?:data-url|data-test|data-replay|data-compare)="([^"]+)"', text):
+            assert resolve(path), path
+
+
+def test_pages_are_sent_compressed(browser: Client, urls: list[str]) -> None:
+    answer = browser.get(urls[0], headers={"Accept-Encoding": "gzip"})
+    assert answer["Content-Encoding"] == "gzip"
+    etag = answer["ETag"]
+    again = {"Accept-Encoding": "gzip", "If-None-Match": etag}
+    assert browser.get(urls[0], headers=again).status_code == 304
 
 
 def test_ids_on_a_page_are_unique(browser: Client, urls: list[str]) -> None:
@@ -89,10 +179,56 @@ def test_text_from_elsewhere_is_escaped(browser: Client) -> None:
     make_alert(llm=llm, message=evil)
     run = make_run(llm, name=evil)
     make_result(run, llm, error=evil)
+    rule = make_rule(name=evil, rule_type="specific_model_down", target_llm=llm)
+    channel = make_channel(name=evil, disabled_reason=evil)
     own = [f"/models/{llm.pk}", f"/benchmarks/{run.pk}", f"/providers/{account.pk}"]
-    for url in ["/overview", "/alerts", "/providers", "/benchmarks", f"/overview?q={evil}", *own]:
+    own += [f"/alerts/rules/{rule.pk}", f"/alerts/channels/{channel.pk}", "/alerts/silences"]
+    own += ["/alerts", f"/alerts/history?q={evil}", "/alerts/rules", "/alerts/channels"]
+    for url in ["/overview", "/providers", "/benchmarks", f"/overview?q={evil}", *own]:
         text = browser.get(url).content.decode()
         assert evil not in text, url
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb as WCAG 2 defines it."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+TOKENS = dict(
+    re.findall(
+        r"--([\w-]+): light-dark\((#\w{6}, #\w{6})\)",
+        (HERE / "static" / "dashboard" / "tokens.css").read_text("utf-8"),
+    )
+)
+TEXT = ("ink", "muted", "accent", "good", "warn", "bad")
+GROUNDS = ("ground", "sheet", "hover", "good-soft", "warn-soft", "bad-soft", "accent-soft")
+PAIRS = [(text, ground, 4.5) for text in TEXT[:2] for ground in GROUNDS]
+PAIRS += [(text, ground, 4.5) for text in TEXT for ground in ("ground", "sheet", "hover")]
+PAIRS += [("accent-ink", "accent", 4.5), ("bad-ink", "bad", 4.5)]
+PAIRS += [(mark, "sheet", 3.0) for mark in ("edge", "idle", "good", "warn", "bad")]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize(("text", "ground", "least"), PAIRS)
+def test_text_and_marks_stand_out_from_their_ground(
+    text: str, ground: str, least: float, scheme: int
+) -> None:
+    colours = [TOKENS[name].split(", ")[scheme] for name in (text, ground)]
+    assert contrast(*colours) >= least
+
+
+def test_colours_are_named_in_one_place() -> None:
+    for sheet in (HERE / "static" / "dashboard").glob("*.css"):
+        text = sheet.read_text("utf-8")
+        found = re.findall(r"#[0-9a-f]{3,8}\b", text)
+        assert sheet.name in ("tokens.css", "plots.css") or not found, (sheet.name, found)
 
 
 @pytest.mark.parametrize("kind", ["models", "benchmarks", "providers"])
@@ -100,6 +236,58 @@ def test_an_unknown_address_is_a_page_too(browser: Client, kind: str) -> None:
     answer = browser.get(f"/{kind}/00000000-0000-7000-8000-00000000dead")
     assert answer.status_code == 404
     assert "There is no such" in answer.content.decode()
+
+
+def test_an_address_that_leads_nowhere_is_a_page_for_people(browser: Client) -> None:
+    answer = browser.get("/nothing/here")
+    assert answer.status_code == 404
+    assert "There is no such page" in answer.content.decode()
+    assert answer["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"), [("/api/v1/nothing", "text/html"), ("/nothing", "*/*")]
+)
+def test_an_address_that_leads_nowhere_is_json_for_programs(
+    browser: Client, path: str, accept: str
+) -> None:
+    answer = browser.get(path, headers={"Accept": accept})
+    assert answer.status_code == 404
+    assert "There is nothing at" in answer.json()["detail"]
+
+
+def test_a_stranger_learns_nothing_from_a_wrong_address(
+    browser: Client, settings: Settings
+) -> None:
+    settings.API_AUTH = "required"
+    make_alert()
+    text = browser.get("/nothing").content.decode()
+    assert "There is nothing at this address" in text
+    assert "badge" not in text
+
+
+def test_a_broken_page_is_a_page_that_reads_nothing(
+    rf: RequestFactory, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(0):
+        answer = broken(rf.get("/overview", headers={"Accept": "text/html"}))
+        data = broken(rf.get("/api/v1/models", headers={"Accept": "text/html"}))
+    assert "ArgusLM failed on this page" in answer.content.decode()
+    assert (answer.status_code, data.status_code) == (500, 500)
+    assert data["Content-Type"] == "application/json"
+
+
+def test_the_footer_says_how_exact_this_installation_is(browser: Client) -> None:
+    assert "Not calibrated" in browser.get("/alerts").content.decode()
+    Calibration.objects.create(bias_ms=0.083, spread_ms=0.2, p99_ms=0.412)
+    text = browser.get("/alerts").content.decode()
+    assert "0.08 ms at the median, 0.41 ms at P99" in text
+
+
+def test_who_is_signed_in_can_sign_out(browser: Client) -> None:
+    assert "Sign out" not in browser.get("/alerts").content.decode()
+    browser.force_login(User.objects.create(username="olga", is_staff=True))
+    assert "Sign out olga" in browser.get("/alerts").content.decode()
 
 
 def test_pages_that_name_no_icon_get_ours(browser: Client) -> None:

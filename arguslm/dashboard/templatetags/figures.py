@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import floor
-from typing import Literal
+from typing import Any, Literal
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from alerts.messages import duration
 from arguslm.dashboard import words
 from arguslm.dashboard.sparkline import Beat, Sparkline
 from arguslm.dashboard.sparkline import sparkline as drawn
 from monitoring.summaries import Uptime
+from providers.catalog import CATALOG
+from providers.statistics.intervals import Interval
+from providers.statistics.summary import Percentile, Summary
 
 register = template.Library()
 UNKNOWN = "–"  # noqa: RUF001 - an en dash is meant
@@ -47,8 +52,27 @@ def percent(share: float | None) -> str:
     """Cut off, not rounded: one failure in a million checks is not 100 %."""
     if share is None:
         return UNKNOWN
+    return f"{_hundredths(share)} %"
+
+
+def _hundredths(share: float) -> str:
     hundredths = floor(share * 10_000 + 1e-9)
-    return f"{hundredths / 100:.{0 if hundredths % 100 == 0 else 2}f} %"
+    return f"{hundredths / 100:.{0 if hundredths % 100 == 0 else 2}f}"
+
+
+@register.filter
+def percents(interval: Interval | None) -> str:
+    """An interval of shares, outer bounds: 94.5 to 99.9 %."""
+    if interval is None:
+        return ""
+    return f"{interval.low * 100:.1f}–{interval.high * 100:.1f}"  # noqa: RUF001 - a range
+
+
+@register.filter
+def bounds(interval: Interval | None) -> str:
+    if interval is None:
+        return ""
+    return f"{figure(interval.low)}–{figure(interval.high)}"  # noqa: RUF001 - a range
 
 
 @register.filter
@@ -64,6 +88,12 @@ def uptime_note(uptime: Uptime) -> str:
     left_out = f" Left out: {uptime.excluded} with a fault on our side." if uptime.excluded else ""
     checks = f"{uptime.available} of {uptime.n} checks were answered"
     return f"{checks}; 95 % interval {low} to {high}.{left_out}"
+
+
+@register.filter
+def tail(sample: Summary, percent: int) -> Percentile | None:
+    """None where fewer than five values make any percentile a pretence."""
+    return None if sample.indicative else sample.percentile(percent)
 
 
 @register.filter
@@ -87,19 +117,62 @@ def rule_name(rule_type: str) -> str:
 
 
 @register.filter
-def reason(code: str) -> str:
+def provider_name(provider_type: str) -> str:
+    spec = CATALOG.get(provider_type)
+    return spec.label if spec else provider_type
+
+
+@register.filter
+def spaced(code: str) -> str:
     return code.replace("_", " ")
+
+
+@register.filter
+def weekdays(days: Iterable[int]) -> str:
+    return ", ".join(words.WEEKDAYS[day] for day in sorted(days))
+
+
+@register.filter
+def lasting(start: datetime, end: datetime) -> str:
+    return duration(end - start)
+
+
+@register.filter
+def minutes(number: int | None) -> str:
+    return duration(timedelta(minutes=number)) if number else ""
+
+
+@register.filter
+def of(mapping: Mapping[str, Any] | Literal[""], key: str) -> Any:
+    return mapping.get(key, "") if mapping else ""
 
 
 @register.simple_tag
 def moment(at: datetime | Absent, missing: str = UNKNOWN) -> SafeString | str:
     """The exact time; the page's script shows how long ago it was."""
+    return _time(at, "", missing)
+
+
+@register.simple_tag
+def clock(at: datetime | Absent, missing: str = UNKNOWN) -> SafeString | str:
+    """The exact time, which the page's script shows in the reader's time zone."""
+    return _time(at, "exact", missing)
+
+
+@register.simple_tag
+def age(at: datetime | Absent, missing: str = UNKNOWN) -> SafeString | str:
+    """As `moment`, but without "ago": how long something has lasted."""
+    return _time(at, "age", missing)
+
+
+def _time(at: datetime | Absent, kind: str, missing: str) -> SafeString | str:
     if at is None or at == "":
         return missing
     utc = at.astimezone(UTC)
     exact = f"{utc:%Y-%m-%d %H:%M:%S} UTC"
     iso = utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return format_html('<time datetime="{}" title="{}">{}</time>', iso, exact, exact)
+    shape = format_html(' data-as="{}"', kind) if kind else ""
+    return format_html('<time datetime="{}"{} title="{}">{}</time>', iso, shape, exact, exact)
 
 
 @register.inclusion_tag("dashboard/_sparkline.html")
@@ -109,4 +182,38 @@ def sparkline(beats: tuple[Beat, ...]) -> dict[str, Sparkline]:
 
 @register.inclusion_tag("dashboard/_status.html")
 def status(name: str, error_class: str | None = None) -> dict[str, str]:
-    return {"name": name, "cause": cause(error_class)}
+    return {"name": name, "word": words.STATES.get(name, name), "cause": cause(error_class)}
+
+
+@register.inclusion_tag("dashboard/_switch.html")
+def switch(
+    kind: str, pk: Any, field: str, is_on: bool, label: str, confirm: str = ""
+) -> dict[str, Any]:
+    """Turns a flag of the API's row `kind/pk` on or off; `confirm` is asked before it goes off."""
+    place = f"{kind}/{pk}" if pk else kind
+    return {
+        "url": f"/api/v1/{place}",
+        "id": f"{field}-{place}".replace("/", "-"),
+        "field": field,
+        "is_on": is_on,
+        "label": label,
+        "confirm": confirm if is_on else "",
+    }
+
+
+@register.inclusion_tag("dashboard/_sort.html", takes_context=True)
+def sort_by(
+    context: template.Context, key: str, label: str, first: str = "", unit: str = ""
+) -> dict[str, Any]:
+    """The head of a column that can be sorted; `first` is the order of the first click."""
+    now = context["asked"].sort
+    other = {"-": "", "": "-"}[first]
+    wanted = other + key if now == first + key else first + key
+    order = {key: "ascending", f"-{key}": "descending"}.get(now)
+    return {
+        "label": label,
+        "unit": unit,
+        "wanted": wanted,
+        "order": order,
+        "request": context["request"],
+    }

@@ -42,6 +42,7 @@ function apply(html) {
     const match = newer.getElementById(part.id);
     if (match) morph(part, match);
   }
+  document.title = newer.title;
   showTimes();
   document.dispatchEvent(new Event("refreshed"));
 }

@@ -43,5 +43,6 @@ function follow() {
 
 newest = document.querySelector("#checks tbody tr")?.id ?? null;
 document.addEventListener("refreshed", follow);
+document.addEventListener("zone", draw);
 if (host) new ResizeObserver(() => host.clientWidth !== drawnWidth && draw()).observe(host);
 void load();

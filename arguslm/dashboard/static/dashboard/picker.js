@@ -103,7 +103,8 @@ class Picker {
     this.offeredList.replaceChildren(
       ...open.map((one) => item(one.label, "Choose", () => this.choose(one))),
     );
-    if (!open.length && this.box.value) this.offeredList.textContent = "No model matches.";
+    if (!open.length) this.offeredList.textContent = this.box.value ? "No model matches." : "";
+    this.root.closest("form")?.dispatchEvent(new Event("chosen"));
   }
 }
 

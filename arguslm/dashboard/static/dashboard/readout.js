@@ -12,8 +12,9 @@ import { html, svg } from "./svg.js";
  */
 export function readout(plot, stops, hint) {
   const line = html("p", "readout", hint);
-  const cursor = svg("circle", { class: "cursor", r: 5, visibility: "hidden" });
-  plot.append(cursor);
+  const cursor = svg("circle", { class: "cursor", r: 4.5, visibility: "hidden" });
+  const hair = svg("line", { class: "hair", y1: 0, y2: plot.getAttribute("height") ?? 0, visibility: "hidden" });
+  plot.append(hair, cursor);
   let index = stops.length;
   const show = (/** @type {number} */ next) => {
     index = Math.max(0, Math.min(stops.length - 1, next));
@@ -21,11 +22,15 @@ export function readout(plot, stops, hint) {
     if (!stop) return;
     cursor.setAttribute("cx", String(stop.x));
     cursor.setAttribute("cy", String(stop.y));
-    cursor.setAttribute("visibility", "visible");
+    hair.setAttribute("x1", String(stop.x));
+    hair.setAttribute("x2", String(stop.x));
+    for (const mark of [hair, cursor]) mark.setAttribute("visibility", "visible");
+    line.classList.add("read");
     line.textContent = stop.text;
   };
   const hide = () => {
-    cursor.setAttribute("visibility", "hidden");
+    for (const mark of [hair, cursor]) mark.setAttribute("visibility", "hidden");
+    line.classList.remove("read");
     line.textContent = hint;
   };
   plot.setAttribute("tabindex", "0");

@@ -5,8 +5,10 @@ import { refresh } from "./live.js";
 import { ecdfPlot, stripPlot } from "./runplots.js";
 import { follow } from "./stream.js";
 import { span } from "./times.js";
+import { showVerdicts } from "./verdicts.js";
 
 const host = document.getElementById("plots");
+const verdicts = document.getElementById("verdicts");
 /** @type {import("./runplots.js").Sample[]} */
 let samples = [];
 let drawing = false;
@@ -52,11 +54,17 @@ function take(event) {
   } else if (event.type === "progress") {
     showProgress(event);
   } else if (event.type === "complete" || event.type === "error") {
-    void refresh();
+    ended();
   }
 }
 
-/** @typedef {{completed: number, total: number, eta_s: number | null}} Progress */
+function ended() {
+  progress = null;
+  void refresh();
+  if (verdicts) void showVerdicts(verdicts);
+}
+
+/** @typedef {{current_model: string | null, completed: number, total: number, eta_s: number | null}} Progress */
 
 /** @type {Progress | null} */
 let progress = null;
@@ -64,12 +72,13 @@ let progress = null;
 /** @param {Progress} newest */
 function showProgress(newest) {
   progress = newest;
-  const { completed, total, eta_s } = newest;
+  const { completed, total, eta_s, current_model } = newest;
   const bar = document.getElementById("progress");
   const text = document.getElementById("progress-text");
   if (bar instanceof HTMLProgressElement) bar.value = completed;
   const left = eta_s === null ? "" : `, about ${span(eta_s)} left`;
-  if (text) text.textContent = `${completed} of ${total}${left}`;
+  const last = current_model ? `; last answer from ${current_model}` : "";
+  if (text) text.textContent = `${completed} of ${total}${left}${last}`;
 }
 
 async function start() {
@@ -79,7 +88,8 @@ async function start() {
   samples = found.models;
   draw();
   new ResizeObserver(() => host.clientWidth !== drawnWidth && draw()).observe(host);
-  if (found.is_open) follow(host.dataset.stream, found.seq, take, () => void refresh());
+  if (found.is_open) follow(host.dataset.stream, found.seq, take, ended);
+  else ended();
 }
 
 // The refreshed page knows how far the run is, but not how long it will take.

@@ -1,5 +1,7 @@
 // Small tools for plots: elements, scales, ticks.
 
+import { ahead, clock } from "./times.js";
+
 const NS = "http://www.w3.org/2000/svg";
 
 /**
@@ -69,7 +71,7 @@ const MINUTE = 60000;
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200].map((m) => m * MINUTE);
 
 /**
- * Round times in UTC between two moments, with labels.
+ * Round times of the chosen clock between two moments, with labels.
  * @param {number} start
  * @param {number} end
  * @param {number} most
@@ -77,11 +79,14 @@ const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 720
 export function timeTicks(start, end, most) {
   const step = TIME_STEPS.find((s) => (end - start) / s <= most) ?? 10 * 1440 * MINUTE;
   const ticks = [];
-  for (let at = Math.ceil(start / step) * step; at <= end; at += step) {
-    const text = new Date(at).toISOString();
+  const first = Math.ceil((start + ahead(start)) / step) * step;
+  for (let wall = first; ; wall += step) {
+    // Where the clock is put forward or back meanwhile, the later ticks follow it.
+    const at = wall - ahead(wall - ahead(start));
+    if (at > end) return ticks;
+    const text = clock(at);
     ticks.push({ at, label: step >= 1440 * MINUTE ? text.slice(5, 10) : text.slice(11, 16) });
   }
-  return ticks;
 }
 
 /** Three digits that matter, as the server writes them. @param {number | null | undefined} value */

@@ -1,8 +1,10 @@
 // Loaded before the first paint, so that a remembered theme does not flash.
 (() => {
+  const root = document.documentElement;
+  root.classList.remove("no-script");
   const stored = () => {
     try { return localStorage.getItem("arguslm-theme"); } catch { return null; }
   };
   const theme = stored();
-  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+  if (theme === "light" || theme === "dark") root.dataset.theme = theme;
 })();

@@ -1,8 +1,9 @@
 // Figures over time: single checks as dots and a line, hours or days as median and span.
 
 import { readout } from "./readout.js";
+import { outages, silences } from "./stretches.js";
 import { figure, html, plain, svg, timeTicks, valueScale } from "./svg.js";
-import { exact } from "./times.js";
+import { exact, span, zone } from "./times.js";
 
 /**
  * @typedef {{t: number, n: number, down: number, degraded: number, uncertainty?: number | null,
@@ -14,10 +15,12 @@ import { exact } from "./times.js";
  * @typedef {{n: number, median: number | null, tail: number | null, percent: number,
  *   is_rough: boolean}} Summary
  * @typedef {{name: "ttft" | "latency" | "tps", title: string, unit: string}} Metric
+ * @typedef {(value: number) => number} Place
  */
 
 const HEIGHT = 170;
-const MARGIN = { left: 56, right: 12, top: 16, bottom: 24 };
+const MARGIN = { left: 56, right: 14, top: 16, bottom: 24 };
+const MARK_Y = 11;
 
 /** @param {Series} series @param {Metric} metric @param {number} width */
 export function timePlot(series, metric, width) {
@@ -27,10 +30,10 @@ export function timePlot(series, metric, width) {
   const y = valueScale(values, HEIGHT - MARGIN.bottom, MARGIN.top + 12);
   const label = `${metric.title} in ${metric.unit} over time, ${known.length} points`;
   const plot = svg("svg", { class: "plot", width, height: HEIGHT, role: "img", "aria-label": label });
-  plot.append(...axes(series, x, y, width), ...spans(series, metric, x, y));
+  plot.append(...bands(series, x), ...axes(series, x, y, width), ...spans(series, metric, x, y));
   plot.append(svg("path", { class: "line", d: linePath(series, metric, x, y) }));
   plot.append(svg("path", { class: "dots", d: known.map((p) => `M${x(p.t)} ${y(Number(p[metric.name]))}h0`).join("") }));
-  plot.append(...series.failures.map((f) => failureMark(f, x(f.t))));
+  plot.append(...marks(series, x));
   const line = readout(plot, stopsOf(series, metric, known, x, y), hintOf(series, known.length));
   const unit = ` ${metric.unit}${y.isLog ? ", logarithmic" : ""}`;
   const middle = html("span", "middle", saidOfAll(series.summaries[metric.name]));
@@ -42,29 +45,48 @@ export function timePlot(series, metric, width) {
 function saidOfAll({ n, median, tail, percent, is_rough }) {
   if (!n) return "";
   const about = is_rough ? "≈ " : "";
-  return `median ${figure(median)} · P${percent} ${about}${figure(tail)} · n ${n.toLocaleString("en-US")}`;
+  return `median ${figure(median)} · P${percent} ${about}${figure(tail)} · n=${n.toLocaleString("en-US")}`;
 }
 
-/** @param {Series} series @param {number} width */
+/** @param {Series} series @param {number} width @returns {Place} */
 function timeScale(series, width) {
   const room = width - MARGIN.left - MARGIN.right;
-  return (/** @type {number} */ t) =>
-    Math.round((MARGIN.left + (room * (t - series.start)) / (series.end - series.start)) * 10) / 10;
+  return (t) => Math.round((MARGIN.left + (room * (t - series.start)) / (series.end - series.start)) * 10) / 10;
 }
 
-/** @param {Series} series @param {(t: number) => number} x @param {import("./svg.js").Scale} y @param {number} width */
+/** @param {Series} series @param {Place} x @param {import("./svg.js").Scale} y @param {number} width */
 function axes(series, x, y, width) {
   const right = width - MARGIN.right;
   const rows = y.ticks.flatMap((value) => [
     svg("line", { class: "grid", x1: MARGIN.left, x2: right, y1: y(value), y2: y(value) }),
     svg("text", { x: MARGIN.left - 6, y: y(value) + 4, "text-anchor": "end" }, plain(value)),
   ]);
-  const columns = timeTicks(series.start, series.end, width / 90).flatMap(({ at, label }) => [
+  const ticks = timeTicks(series.start, series.end, width / 90).filter(({ at }) => x(at) < right - 10);
+  const columns = ticks.flatMap(({ at, label }) => [
     svg("line", { class: "tick", x1: x(at), x2: x(at), y1: HEIGHT - MARGIN.bottom, y2: HEIGHT - MARGIN.bottom + 4 }),
     svg("text", { x: x(at), y: HEIGHT - 6, "text-anchor": "middle" }, label),
   ]);
-  const zone = svg("text", { class: "zone", x: MARGIN.left - 6, y: HEIGHT - 6, "text-anchor": "end" }, "UTC");
-  return [...rows, ...columns, zone];
+  const name = svg("text", { class: "zone", x: MARGIN.left - 6, y: HEIGHT - 6, "text-anchor": "end" }, zone(series.end));
+  return [...rows, ...columns.filter((part) => Number(part.getAttribute("x")) !== MARGIN.left), name];
+}
+
+/** Grey where nothing was checked, red or amber where checks failed. @param {Series} series @param {Place} x */
+function bands(series, x) {
+  const band = (/** @type {string} */ kind, /** @type {number} */ from, /** @type {number} */ to) =>
+    svg("rect", { class: kind, x: x(from), width: Math.max(x(to) - x(from), 1), y: MARGIN.top, height: HEIGHT - MARGIN.top - MARGIN.bottom });
+  return [
+    ...silences(series).map(({ from, to }) => band("gone", from, to)),
+    ...outages(series, x).filter((one) => one.count > 1).map(({ from, to, status }) => band(`outage ${status}`, from, to)),
+  ];
+}
+
+/** @param {Series} series @param {Place} x */
+function marks(series, x) {
+  return outages(series, x).map(({ from, to, status }) => {
+    const at = (x(from) + x(to)) / 2;
+    const shape = status === "down" ? `M${at} ${MARK_Y}m-4 -4l8 8m0 -8l-8 8` : `M${at} ${MARK_Y - 5}l5 9h-10z`;
+    return svg("path", { class: `failure ${status}`, d: shape });
+  });
 }
 
 /** A longer silence than usual is a gap, not a slope. @param {Series} series */
@@ -79,7 +101,7 @@ export function usualStep(points) {
   return steps[Math.floor(steps.length / 2)] ?? Infinity;
 }
 
-/** @param {Series} series @param {Metric} metric @param {(t: number) => number} x @param {(v: number) => number} y */
+/** @param {Series} series @param {Metric} metric @param {Place} x @param {Place} y */
 function linePath(series, metric, x, y) {
   const gap = gapOf(series);
   let path = "";
@@ -98,7 +120,7 @@ function linePath(series, metric, x, y) {
   return path;
 }
 
-/** @param {Series} series @param {Metric} metric @param {(t: number) => number} x @param {(v: number) => number} y */
+/** @param {Series} series @param {Metric} metric @param {Place} x @param {Place} y */
 function spans(series, metric, x, y) {
   return series.points.flatMap((p) => {
     const span = p.spans?.[metric.name];
@@ -106,21 +128,16 @@ function spans(series, metric, x, y) {
   });
 }
 
-/** @param {Failure} failure @param {number} x */
-function failureMark(failure, x) {
-  const shape = failure.status === "down" ? `M${x} 11m-4 -4l8 8m0 -8l-8 8` : `M${x} 6l5 9h-10z`;
-  return svg("path", { class: `failure ${failure.status}`, d: shape });
-}
-
-/** @param {Series} series @param {Metric} metric @param {Point[]} known @param {(t: number) => number} x @param {(v: number) => number} y */
+/** @param {Series} series @param {Metric} metric @param {Point[]} known @param {Place} x @param {Place} y */
 function stopsOf(series, metric, known, x, y) {
   const good = known.map((p) => ({ x: x(p.t), y: y(Number(p[metric.name])), text: said(p, metric, series) }));
-  const bad = series.failures.map((f) => ({
-    x: x(f.t),
-    y: 11,
-    text: `${exact(f.t)}: ${f.status}. ${f.error ?? ""}`,
+  const bad = series.failures.map((f) => ({ x: x(f.t), y: MARK_Y, text: `${exact(f.t)}: ${f.status}. ${f.error ?? ""}` }));
+  const still = silences(series).map(({ from, to }) => ({
+    x: (x(from) + x(to)) / 2,
+    y: HEIGHT - MARGIN.bottom,
+    text: `No check from ${exact(from)} on, for ${span((to - from) / 1000)}.`,
   }));
-  return [...good, ...bad].sort((a, b) => a.x - b.x);
+  return [...good, ...bad, ...still].sort((a, b) => a.x - b.x);
 }
 
 /** @param {Point} point @param {Metric} metric @param {Series} series */
@@ -140,6 +157,8 @@ function hintOf(series, count) {
   if (!count && !series.failures.length) return "No check in this time.";
   const length = series.bucket_s === 86400 ? "a day" : "an hour";
   const kind = series.bucket_s === null ? "Each dot is a check." : `Each dot is the median of ${length}; nine in ten checks lie along its bar.`;
-  const failed = series.failures.some((f) => f.status === "down") ? " ✕ is a failed check." : "";
-  return `${kind}${failed} Point at it, or use the arrow keys, to read it.`;
+  const failed = series.failures.some((f) => f.status === "down") ? " ✕ failed." : "";
+  const degraded = series.failures.some((f) => f.status === "degraded") ? " △ degraded." : "";
+  const gone = silences(series).length ? " Grey: not checked." : "";
+  return `${kind}${failed}${degraded}${gone} Point at it, or use the arrow keys, to read it.`;
 }
