@@ -8,6 +8,7 @@ class AdminSite(admin.AdminSite):
     site_header = "ArgusLM"
     site_title = "ArgusLM"
     index_title = "Operations"
+    site_url = "/overview"
 
 
 class AdminConfig(DjangoAdminConfig):

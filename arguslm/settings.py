@@ -139,6 +139,8 @@ EMAIL_TIMEOUT = 10
 
 # --- Django -------------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    # Before the admin, so that the look of its pages is ours.
+    "arguslm.dashboard",
     "arguslm.admin_site.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -155,7 +157,6 @@ INSTALLED_APPS = [
     "monitoring",
     "benchmarks",
     "alerts",
-    "arguslm.dashboard",
     "arguslm.embedded",
 ]
 MIDDLEWARE = [

@@ -16,6 +16,7 @@ from alerts.messages import duration
 from arguslm.dashboard import words
 from arguslm.dashboard.sparkline import Beat, Sparkline
 from arguslm.dashboard.sparkline import sparkline as drawn
+from arguslm.dashboard.troubles import Since
 from monitoring.summaries import Uptime
 from providers.catalog import CATALOG
 from providers.statistics.intervals import Interval
@@ -161,18 +162,28 @@ def clock(at: datetime | Absent, missing: str = UNKNOWN) -> SafeString | str:
 
 @register.simple_tag
 def age(at: datetime | Absent, missing: str = UNKNOWN) -> SafeString | str:
-    """As `moment`, but without "ago": how long something has lasted."""
-    return _time(at, "age", missing)
+    """How long something has lasted, by the page's script."""
+    return _time(at, "age", missing, "since ")
 
 
-def _time(at: datetime | Absent, kind: str, missing: str) -> SafeString | str:
+@register.simple_tag
+def since(found: Since) -> SafeString | str:
+    """As `age`, for what may have begun before we looked."""
+    if found.is_earlier:
+        return _time(found.at, "over", UNKNOWN, "since before ")
+    return age(found.at)
+
+
+def _time(at: datetime | Absent, kind: str, missing: str, word: str = "") -> SafeString | str:
     if at is None or at == "":
         return missing
     utc = at.astimezone(UTC)
     exact = f"{utc:%Y-%m-%d %H:%M:%S} UTC"
     iso = utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     shape = format_html(' data-as="{}"', kind) if kind else ""
-    return format_html('<time datetime="{}"{} title="{}">{}</time>', iso, shape, exact, exact)
+    return format_html(
+        '<time datetime="{}"{} title="{}">{}{}</time>', iso, shape, exact, word, exact
+    )
 
 
 @register.inclusion_tag("dashboard/_sparkline.html")

@@ -18,11 +18,11 @@ function theme() {
   const root = document.documentElement;
   const select = choice("theme");
   if (!select) return;
-  select.value = root.dataset.theme ?? "automatic";
+  select.value = root.dataset.theme ?? "auto";
   select.addEventListener("change", () => {
-    if (select.value === "automatic") delete root.dataset.theme;
+    if (select.value === "auto") delete root.dataset.theme;
     else root.dataset.theme = select.value;
-    keep("arguslm-theme", select.value);
+    keep("theme", select.value);
   });
 }
 

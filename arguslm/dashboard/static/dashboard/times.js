@@ -79,13 +79,20 @@ export function relative(at, now) {
   return seconds > 0 ? `in ${span(seconds)}` : `${span(seconds)} ago`;
 }
 
+/** @type {Record<string, (at: number, now: number) => string>} */
+const SHAPES = {
+  exact: (at) => exact(at),
+  age: (at, now) => span((now - at) / 1000),
+  over: (at, now) => `more than ${span((now - at) / 1000)}`,
+};
+
 /** Writes every time of the page as what it is to somebody who looks now. */
 export function showTimes() {
   const now = Date.now();
   for (const time of document.querySelectorAll("time")) {
     const at = Date.parse(time.dateTime);
     const kind = time.dataset.as;
-    const text = kind === "exact" ? exact(at) : kind === "age" ? span((now - at) / 1000) : relative(at, now);
+    const text = (SHAPES[kind ?? ""] ?? relative)(at, now);
     if (time.textContent !== text) time.textContent = text;
     const title = kind === "exact" ? relative(at, now) : exact(at);
     if (time.title !== title) time.title = title;
