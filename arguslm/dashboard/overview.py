@@ -24,6 +24,7 @@ from providers.models import ProviderAccount
 
 MAX_ROWS = 300
 SUGGESTED = 12
+FEW, MANY = 500, 2000
 OVERDUE_AFTER = timedelta(minutes=1)
 EVER = datetime.fromtimestamp(0, UTC)
 
@@ -96,6 +97,13 @@ class Overview:
     @property
     def total(self) -> int:
         return sum(self.tally.values())
+
+    @property
+    def pace(self) -> str:
+        """How often a page that shows this asks again: not so often that it costs much."""
+        if self.monitoring.open_round and self.total <= FEW:
+            return "fast"
+        return "slow" if self.total > MANY else ""
 
     @property
     def checked(self) -> int:

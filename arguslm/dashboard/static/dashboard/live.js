@@ -6,7 +6,8 @@ import { morph } from "./morph.js";
 import { showTimes } from "./times.js";
 
 const CALM_MS = 10000;
-const FAST_MS = 1500;
+/** @type {[string, number][]} */
+const PACES = [["fast", 1500], ["slow", 30000]];
 
 /** @type {string | null} */
 let etag = null;
@@ -50,8 +51,8 @@ function apply(html) {
 function schedule() {
   clearTimeout(timer);
   if (document.hidden) return;
-  const isFast = document.querySelector("[data-pace=fast]");
-  timer = setTimeout(refresh, isFast ? FAST_MS : CALM_MS);
+  const asked = PACES.find(([name]) => document.querySelector(`[data-pace=${name}]`));
+  timer = setTimeout(refresh, asked?.[1] ?? CALM_MS);
 }
 
 /** @param {boolean} is */
