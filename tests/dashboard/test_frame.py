@@ -224,6 +224,15 @@ def test_text_and_marks_stand_out_from_their_ground(
     assert contrast(*colours) >= least
 
 
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_the_curves_of_a_plot_stand_out(scheme: int) -> None:
+    plots = (HERE / "static" / "dashboard" / "plots.css").read_text("utf-8")
+    curves = re.findall(r"\.s\d \{ stroke: (#\w{6}); \}", plots)
+    assert len(set(curves)) == 8
+    sheet = TOKENS["sheet"].split(", ")[scheme]
+    assert min(contrast(curve, sheet) for curve in curves) >= 3
+
+
 def test_colours_are_named_in_one_place() -> None:
     for sheet in (HERE / "static" / "dashboard").glob("*.css"):
         text = sheet.read_text("utf-8")

@@ -1,4 +1,4 @@
-import { read } from "./api.js";
+import { ApiError, read } from "./api.js";
 import { uptimeStrip } from "./strip.js";
 import { timePlot } from "./timeplot.js";
 
@@ -18,9 +18,16 @@ const METRICS = [
 
 async function load() {
   if (!host?.dataset.series) return;
-  const response = await read(host.dataset.series);
-  series = response && (await response.json());
-  draw();
+  try {
+    const response = await read(host.dataset.series);
+    series = response && (await response.json());
+    draw();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    // The next refresh tries again; what is drawn already stays.
+    newest = null;
+    if (!series) host.textContent = error.message;
+  }
 }
 
 function draw() {

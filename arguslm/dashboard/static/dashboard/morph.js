@@ -1,7 +1,7 @@
 // Makes a part of the page equal to a newer copy of it, touching only what differs: focus,
 // selection and the pointer's place survive.
 
-/** @param {Element} element */
+/** @param {Element} element @param {Element} newer */
 const isSameTime = (element, newer) =>
   element.nodeName === "TIME" && element.getAttribute("datetime") === newer.getAttribute("datetime");
 

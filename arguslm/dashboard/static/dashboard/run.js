@@ -1,6 +1,6 @@
 // A benchmark while it runs and afterwards.
 
-import { read } from "./api.js";
+import { ApiError, read } from "./api.js";
 import { refresh } from "./live.js";
 import { ecdfPlot, stripPlot } from "./runplots.js";
 import { follow } from "./stream.js";
@@ -15,31 +15,36 @@ let drawing = false;
 let asking = false;
 let drawnWidth = 0;
 
+/** Thousands of dots are not drawn anew with every one that comes. */
+function pauseMs() {
+  const count = samples.reduce((sum, sample) => sum + sample.ttft.length, 0);
+  return count > 1000 ? count / 4 : 0;
+}
+
 function draw() {
   if (drawing || !host) return;
   drawing = true;
-  requestAnimationFrame(() => {
+  setTimeout(() => {
     drawing = false;
     if (!host.clientWidth || host.matches(":focus-within")) return;
     const width = host.clientWidth;
     drawnWidth = width;
     if (!samples.some((sample) => sample.ttft.length)) {
-      host.textContent = "No request has been answered yet.";
+      host.textContent = "No request has been answered.";
       return;
     }
     host.replaceChildren(stripPlot(samples, width), ecdfPlot(samples, width));
-  });
+  }, pauseMs());
 }
 
 /** The figures of the table are the server's: asked for again, but not with every result. */
 function askFigures() {
   if (asking) return;
   asking = true;
-  const count = samples.reduce((sum, sample) => sum + sample.ttft.length, 0);
   setTimeout(() => {
     asking = false;
     void refresh();
-  }, 1000 + count);
+  }, 1000 + 4 * pauseMs());
 }
 
 /** @param {any} event */
@@ -94,4 +99,7 @@ async function start() {
 
 // The refreshed page knows how far the run is, but not how long it will take.
 document.addEventListener("refreshed", () => progress && showProgress(progress));
-void start();
+start().catch((error) => {
+  if (!(error instanceof ApiError)) throw error;
+  if (host) host.textContent = error.message;
+});

@@ -6,8 +6,14 @@ import { figure, html, plain, svg, valueScale } from "./svg.js";
 /** @typedef {{id: string, name: string, ttft: number[], failed: number}} Sample */
 
 const ROW = 30;
-const MARGIN = { right: 24, top: 8, bottom: 36 };
-const SERIES = 8;
+const MARGIN = { right: 48, top: 8, bottom: 36 };
+const COLOURS = 8;
+const DASHES = 4;
+
+/** Beyond eight models the colours come again, with another dash. @param {number} place */
+function look(place) {
+  return `s${place % COLOURS} d${(place + Math.floor(place / COLOURS)) % DASHES}`;
+}
 
 /** @param {Sample[]} samples @param {number} left @param {number} width @param {number} height */
 function frame(samples, left, width, height) {
@@ -39,10 +45,16 @@ export function stripPlot(samples, width) {
       const at = x(median(sample.ttft));
       plot.append(svg("line", { class: "median", x1: at, x2: at, y1: middle - 11, y2: middle + 11 }));
     }
+    if (sample.failed) {
+      const text = svg("text", { class: "failed", x: width - 8, y: middle + 4, "text-anchor": "end" }, `✕ ${sample.failed}`);
+      text.append(svg("title", {}, `${sample.failed} requests failed`));
+      plot.append(text);
+    }
     plot.append(svg("path", { class: "dots faint", d: sample.ttft.map((v, i) => `M${x(v).toFixed(1)} ${y(i).toFixed(1)}h0`).join("") }));
     sample.ttft.forEach((v, i) => stops.push({ x: x(v), y: y(i), text: `${sample.name}, request ${i + 1}: ${figure(v)} ms` }));
   });
-  const line = readout(plot, stops, "Each dot is a request, the bar is the median.");
+  const failed = samples.some((sample) => sample.failed) ? " ✕ counts the failed ones." : "";
+  const line = readout(plot, stops, `Each dot is a request, the bar is the median.${failed}`);
   return html("figure", "plot", html("figcaption", "", html("strong", "", "Every request")), plot, line);
 }
 
@@ -77,7 +89,7 @@ export function ecdfPlot(samples, width) {
   drawn.forEach((sample) => {
     const place = samples.indexOf(sample);
     const steps = stepsOf(sample.ttft);
-    plot.append(svg("path", { class: `step s${place % SERIES}`, d: stepPath(steps, x, y) }));
+    plot.append(svg("path", { class: `step ${look(place)}`, d: stepPath(steps, x, y) }));
     for (const [value, share] of steps) {
       stops.push({ x: x(value), y: y(share), text: `${sample.name}: ${Math.round(share * 100)} % of ${sample.ttft.length} within ${figure(value)} ms` });
     }
@@ -102,7 +114,7 @@ function stepPath(steps, x, y) {
 /** @param {Sample[]} all @param {Sample[]} drawn */
 function legend(all, drawn) {
   const items = drawn.map((sample) => {
-    const stroke = svg("path", { class: `step s${all.indexOf(sample) % SERIES}`, d: "M0 6H26" });
+    const stroke = svg("path", { class: `step ${look(all.indexOf(sample))}`, d: "M0 6H26" });
     const swatch = svg("svg", { width: 26, height: 12, "aria-hidden": "true" }, stroke);
     return html("li", "", swatch, ` ${sample.name}`);
   });
