@@ -248,3 +248,12 @@ def test_an_unknown_row_is_a_page_too(browser: Client, kind: str) -> None:
     answer = browser.get(f"/{kind}/00000000-0000-7000-8000-00000000dead")
     assert answer.status_code == 404
     assert "There is no such" in answer.content.decode()
+
+
+def test_more_open_alerts_than_are_shown_are_counted(
+    text_of: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arguslm.dashboard.alerting.SHOWN_OPEN", 2)
+    for _ in range(3):
+        make_alert()
+    assert "2 of 3 open alerts are shown" in text_of("/alerts")

@@ -244,3 +244,11 @@ def test_a_rule_that_is_switched_off_is_no_rule(text_of: Read) -> None:
     make_standing("up")
     AlertRule.objects.create(name="Off", rule_type="any_model_down", enabled=False)
     assert "Without a rule no alert opens" in text_of("/overview")
+
+
+def test_the_settings_show_the_cap_without_needless_zeros(text_of: Read) -> None:
+    MonitoringConfig.load().change(timezone.now(), monthly_cap_usd=250)
+    text = text_of("/overview")
+    assert 'name="monthly_cap_usd"' in text
+    assert 'value="250"' in text
+    assert "/static/dashboard/cost.js" in text

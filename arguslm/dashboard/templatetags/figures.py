@@ -40,6 +40,11 @@ def figure(value: float | Absent) -> str:
 
 
 @register.filter
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+@register.filter
 def give_or_take(uncertainty_ms: float | Absent) -> str:
     if uncertainty_ms is None or uncertainty_ms == "":
         return ""

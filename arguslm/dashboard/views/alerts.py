@@ -34,9 +34,10 @@ def shown(request: HttpRequest, name: str, tab: str, context: dict[str, Any]) ->
 
 @operator_page
 def current(request: HttpRequest) -> HttpResponse:
-    unread = Alert.objects.unread()
+    unread, groups = Alert.objects.unread(), alerting.open_groups()
     context = {
-        "groups": alerting.open_groups(),
+        "groups": groups,
+        "shown": sum(len(group.alerts) for group in groups),
         "resolved": alerting.recently_resolved(),
         "has_rule": AlertRule.objects.filter(enabled=True).exists(),
         "open_total": Alert.objects.open().count(),

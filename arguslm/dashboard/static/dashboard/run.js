@@ -34,7 +34,7 @@ function draw() {
       return;
     }
     host.replaceChildren(stripPlot(samples, width), ecdfPlot(samples, width));
-  }, pauseMs());
+  }, drawnWidth ? pauseMs() : 0);
 }
 
 /** The figures of the table are the server's: asked for again, but not with every result. */
@@ -83,7 +83,7 @@ function showProgress(newest) {
   if (bar instanceof HTMLProgressElement) bar.value = completed;
   const left = eta_s === null ? "" : `, about ${span(eta_s)} left`;
   const last = current_model ? `; last answer from ${current_model}` : "";
-  if (text) text.textContent = `${completed} of ${total}${left}${last}`;
+  if (text) text.textContent = `${completed.toLocaleString("en-US")} of ${total.toLocaleString("en-US")}${left}${last}`;
 }
 
 async function start() {
