@@ -221,6 +221,14 @@ def test_the_heartbeat_is_told_with_its_fault(text_of: Read) -> None:
     assert "T0ken9xYz" not in text
 
 
+def test_a_heartbeat_that_beats_says_since_when(text_of: Read) -> None:
+    row = AlertSettings.load()
+    row.seal_heartbeat("https://hc.example.org/ping")
+    row.heartbeat_ok_at = row.heartbeat_tried_at = timezone.now()
+    row.save()
+    assert "https://hc.example.org/ping</span> was pinged <time" in text_of("/alerts/channels")
+
+
 def test_silences_stand_in_the_order_of_what_they_do_now(text_of: Read) -> None:
     now = timezone.now()
     for name, start, end in (("Past", -2, -1), ("Now", -1, 1), ("Later", 1, 2)):

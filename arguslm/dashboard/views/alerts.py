@@ -143,11 +143,13 @@ def _choosable() -> list[Any]:
 
 @operator_page
 def channels(request: HttpRequest) -> HttpResponse:
+    row = AlertSettings.load()
     context = {
         "channels": alerting.channels(),
         "channel_kinds": CHANNEL_KINDS,
         "rules": AlertRule.objects.order_by("name", "id"),
-        "heartbeat": SettingsOutput(AlertSettings.load()).data,
+        "heartbeat": row,
+        "heartbeat_url": SettingsOutput(row).data["heartbeat_url"],
         "schemes": sorted(PLUGINS),
     }
     return shown(request, "channels", "channels", context)

@@ -17,7 +17,8 @@ function take({ items }) {
   for (const one of items.filter((each) => each.state === "open" && !before.has(each.id)).slice(0, 3)) {
     notice(one.message, "news", `/alerts/${one.id}`);
   }
-  void refresh();
+  // A hidden page looks when it is shown again.
+  if (!document.hidden) void refresh();
 }
 
 export function listen() {

@@ -67,7 +67,8 @@ export function listen() {
     (event) => {
       event.preventDefault();
       const field = /** @type {HTMLInputElement} */ (event.target);
-      mark(field, field.validationMessage);
+      // A pattern is explained by the title of its field.
+      mark(field, (field.validity.patternMismatch && field.title) || field.validationMessage);
     },
     true,
   );

@@ -29,12 +29,12 @@ async function submit(form, button, url) {
   }
 }
 
-/** @param {HTMLFormElement} form */
+/** What the browser cannot check: lists of models, and boxes of which one must be ticked. @param {HTMLFormElement} form */
 function hasChoices(form) {
-  const pickers = /** @type {HTMLElement[]} */ ([...form.querySelectorAll("[data-picker][data-required]")]);
-  const empty = pickers.find((one) => !one.closest("[hidden]") && !one.querySelector(".chosen li"));
-  if (empty) faults.mark(empty, "Choose a model.");
-  return !empty;
+  const groups = /** @type {HTMLElement[]} */ ([...form.querySelectorAll("[data-picker][data-required], [data-one]")]);
+  const empty = groups.filter((one) => !one.closest("[hidden]") && !one.querySelector(".chosen li, :checked"));
+  for (const one of empty) faults.mark(one, one.dataset.picker ? "Choose a model." : "Choose at least one.");
+  return !empty.length;
 }
 
 /** What was made leaves an empty form behind; what was changed stays in it, secrets apart. */
