@@ -61,13 +61,14 @@ function axes(series, x, y, width) {
     svg("line", { class: "grid", x1: MARGIN.left, x2: right, y1: y(value), y2: y(value) }),
     svg("text", { x: MARGIN.left - 6, y: y(value) + 4, "text-anchor": "end" }, plain(value)),
   ]);
-  const ticks = timeTicks(series.start, series.end, width / 90).filter(({ at }) => x(at) < right - 10);
-  const columns = ticks.flatMap(({ at, label }) => [
+  // At the ends a label would stand on the name of the zone, or beyond the edge.
+  const room = (/** @type {number} */ at) => x(at) > MARGIN.left + 24 && x(at) < right - 10;
+  const columns = timeTicks(series.start, series.end, width / 90).flatMap(({ at, label }) => [
     svg("line", { class: "tick", x1: x(at), x2: x(at), y1: HEIGHT - MARGIN.bottom, y2: HEIGHT - MARGIN.bottom + 4 }),
-    svg("text", { x: x(at), y: HEIGHT - 6, "text-anchor": "middle" }, label),
+    ...(room(at) ? [svg("text", { x: x(at), y: HEIGHT - 6, "text-anchor": "middle" }, label)] : []),
   ]);
   const name = svg("text", { class: "zone", x: MARGIN.left - 6, y: HEIGHT - 6, "text-anchor": "end" }, zone(series.end));
-  return [...rows, ...columns.filter((part) => Number(part.getAttribute("x")) !== MARGIN.left), name];
+  return [...rows, ...columns, name];
 }
 
 /** Grey where nothing was checked, red or amber where checks failed. @param {Series} series @param {Place} x */
