@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alerts.models import Alert
-from arguslm.dashboard.overview import beats_of
+from arguslm.dashboard.beats import beats_of
 from arguslm.dashboard.troubles import Since, since_of
 from models_app.models import LLM
 from monitoring.models import MonitoringConfig, ReportedModel, UptimeCheck

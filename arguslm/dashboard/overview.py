@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
-from math import log2
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 
 from alerts.models import AlertRule, Channel
-from arguslm.dashboard.sparkline import SLOTS, Beat
+from arguslm.dashboard.beats import beats_of
+from arguslm.dashboard.sparkline import Beat
 from arguslm.dashboard.standings import Standing, chosen, standings, tally
 from arguslm.dashboard.troubles import MOST_LINES, Attention, attention, lines, members_of
 from models_app.models import LLM
@@ -26,7 +26,6 @@ MAX_ROWS = 300
 SUGGESTED = 12
 FEW, MANY = 500, 2000
 OVERDUE_AFTER = timedelta(minutes=1)
-EVER = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,29 +167,6 @@ def _groups(
         Group(account, tuple(own), tally(by_account[account.pk]))
         for account, own in groupby(rows, lambda row: row.standing.account)
     )
-
-
-def beats_of(llm_ids: Collection[UUID], now: datetime) -> dict[UUID, list[Beat]]:
-    """The newest checks of each LLM, oldest first.
-
-    Models that are checked about equally often are asked for together, so there are a few queries
-    whatever the intervals, and none reads much more than it shows.
-    """
-    own = UptimeCheck.objects.filter(llm=OuterRef("pk")).order_by("-created_at", "-id")
-    oldest = Subquery(own.values("created_at")[SLOTS - 1 : SLOTS])
-    rows = LLM.objects.filter(pk__in=llm_ids).order_by().annotate(oldest=oldest)
-    by_age: dict[int, list[tuple[UUID, datetime]]] = defaultdict(list)
-    for llm_id, start in rows.values_list("pk", "oldest"):
-        since = start or EVER
-        by_age[int(log2(max((now - since).total_seconds(), 1)))].append((llm_id, since))
-    found: dict[UUID, list[Beat]] = {llm_id: [] for llm_id in llm_ids}
-    for members in by_age.values():
-        ids, starts = zip(*members, strict=True)
-        checks = UptimeCheck.objects.filter(llm__in=ids, created_at__gte=min(starts))
-        columns = ("llm", "created_at", "ttft_ms", "status")
-        for llm_id, at, ttft, status in checks.order_by("created_at", "id").values_list(*columns):
-            found[llm_id].append(Beat(at, ttft, status))
-    return {llm_id: beats[-SLOTS:] for llm_id, beats in found.items()}
 
 
 def _monitoring(config: MonitoringConfig, now: datetime) -> Monitoring:

@@ -9,13 +9,10 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.urls import resolve
-from pytest_django import DjangoAssertNumQueries
-from pytest_django.fixtures import Settings
 
 from arguslm.dashboard.access import CONTENT_SECURITY_POLICY
-from arguslm.dashboard.views.frame import broken
 from models_app.models import Calibration
 from tests.alerts.storing import make_channel
 from tests.make import (
@@ -187,103 +184,6 @@ def test_text_from_elsewhere_is_escaped(browser: Client) -> None:
     for url in ["/overview", "/providers", "/benchmarks", f"/overview?q={evil}", *own]:
         text = browser.get(url).content.decode()
         assert evil not in text, url
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of #rrggbb as WCAG 2 defines it."""
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-TOKENS = dict(
-    re.findall(
-        r"--([\w-]+): light-dark\((#\w{6}, #\w{6})\)",
-        (HERE / "static" / "dashboard" / "tokens.css").read_text("utf-8"),
-    )
-)
-TEXT = ("ink", "muted", "accent", "good", "warn", "bad")
-GROUNDS = ("ground", "sheet", "hover", "good-soft", "warn-soft", "bad-soft", "accent-soft")
-PAIRS = [(text, ground, 4.5) for text in TEXT[:2] for ground in GROUNDS]
-PAIRS += [(text, ground, 4.5) for text in TEXT for ground in ("ground", "sheet", "hover")]
-PAIRS += [("accent-ink", "accent", 4.5), ("bad-ink", "bad", 4.5)]
-PAIRS += [(mark, "sheet", 3.0) for mark in ("edge", "idle", "good", "warn", "bad")]
-
-
-@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-@pytest.mark.parametrize(("text", "ground", "least"), PAIRS)
-def test_text_and_marks_stand_out_from_their_ground(
-    text: str, ground: str, least: float, scheme: int
-) -> None:
-    colours = [TOKENS[name].split(", ")[scheme] for name in (text, ground)]
-    assert contrast(*colours) >= least
-
-
-@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-def test_the_curves_of_a_plot_stand_out(scheme: int) -> None:
-    plots = (HERE / "static" / "dashboard" / "plots.css").read_text("utf-8")
-    curves = re.findall(r"\.s\d \{ stroke: (#\w{6}); \}", plots)
-    assert len(set(curves)) == 8
-    sheet = TOKENS["sheet"].split(", ")[scheme]
-    assert min(contrast(curve, sheet) for curve in curves) >= 3
-
-
-def test_colours_are_named_in_one_place() -> None:
-    for sheet in (HERE / "static" / "dashboard").glob("*.css"):
-        text = sheet.read_text("utf-8")
-        found = re.findall(r"#[0-9a-f]{3,8}\b", text)
-        assert sheet.name in ("tokens.css", "plots.css") or not found, (sheet.name, found)
-
-
-@pytest.mark.parametrize("kind", ["models", "benchmarks", "providers"])
-def test_an_unknown_address_is_a_page_too(browser: Client, kind: str) -> None:
-    answer = browser.get(f"/{kind}/00000000-0000-7000-8000-00000000dead")
-    assert answer.status_code == 404
-    assert "There is no such" in answer.content.decode()
-
-
-def test_an_address_that_leads_nowhere_is_a_page_for_people(browser: Client) -> None:
-    answer = browser.get("/nothing/here")
-    assert answer.status_code == 404
-    assert "There is no such page" in answer.content.decode()
-    assert answer["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
-
-
-@pytest.mark.parametrize(
-    ("path", "accept"), [("/api/v1/nothing", "text/html"), ("/nothing", "*/*")]
-)
-def test_an_address_that_leads_nowhere_is_json_for_programs(
-    browser: Client, path: str, accept: str
-) -> None:
-    answer = browser.get(path, headers={"Accept": accept})
-    assert answer.status_code == 404
-    assert "There is nothing at" in answer.json()["detail"]
-
-
-def test_a_stranger_learns_nothing_from_a_wrong_address(
-    browser: Client, settings: Settings
-) -> None:
-    settings.API_AUTH = "required"
-    make_alert()
-    text = browser.get("/nothing").content.decode()
-    assert "There is nothing at this address" in text
-    assert "badge" not in text
-
-
-def test_a_broken_page_is_a_page_that_reads_nothing(
-    rf: RequestFactory, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    with django_assert_num_queries(0):
-        answer = broken(rf.get("/overview", headers={"Accept": "text/html"}))
-        data = broken(rf.get("/api/v1/models", headers={"Accept": "text/html"}))
-    assert "ArgusLM failed on this page" in answer.content.decode()
-    assert (answer.status_code, data.status_code) == (500, 500)
-    assert data["Content-Type"] == "application/json"
 
 
 def test_the_footer_says_how_exact_this_installation_is(browser: Client) -> None:

@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from alerts.models import AlertRule
 from arguslm.dashboard import overview
+from arguslm.dashboard.beats import beats_of
 from arguslm.dashboard.overview import Asked
 from models_app.models import LLM
 from monitoring.models import MonitoringConfig, UptimeCheck
@@ -188,7 +189,7 @@ def test_trends_show_the_last_thirty_checks_of_each_model(
     for hours in (29, 3):
         make_check(seldom, ttft_ms=float(hours), created_at=now - timedelta(hours=hours))
     with django_assert_num_queries(3):
-        beats = overview.beats_of([often.pk, seldom.pk], now)
+        beats = beats_of([often.pk, seldom.pk], now)
     assert [beat.ttft_ms for beat in beats[often.pk]] == [float(n) for n in range(5, 35)]
     assert [beat.ttft_ms for beat in beats[seldom.pk]] == [29.0, 3.0]
 
