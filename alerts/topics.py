@@ -16,7 +16,7 @@ class Topic(StrEnum):
     TEST = "test"
 
 
-OPENING_TOPICS = (Topic.DOWN, Topic.SLOW)
+OPENING_TOPICS = (Topic.DOWN, Topic.SLOW, Topic.NOTICE)
 
 
 def topic_of(event: Event) -> Topic:

@@ -5,7 +5,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -21,7 +21,9 @@ from monitoring.budget import BudgetExhausted
 from monitoring.models import (
     Cadence,
     CheckRollup,
+    CheckTotal,
     MonitoringConfig,
+    Recount,
     ReportedModel,
     Round,
     RoundShare,
@@ -205,6 +207,17 @@ class CheckRollupAdmin(RecordAdmin):
     list_select_related = ["llm"]
     search_fields = ["llm__upstream_id", "llm__custom_name"]
     exclude = ["ttft", "latency", "tps"]
+
+
+@admin.register(CheckTotal)
+class CheckTotalAdmin(RecordAdmin):
+    list_display = ["start", "span", "up", "degraded", "down"]
+    list_filter = ["span"]
+
+
+@admin.register(Recount)
+class RecountAdmin(RecordAdmin):
+    list_display = ["asked_at"]
 
 
 @admin.register(ReportedModel)

@@ -69,6 +69,7 @@ SEVERITIES: dict[Topic, str] = {
     Topic.SLOW: "warning",
     Topic.RECOVERED: "success",
     Topic.REMINDER: "warning",
+    Topic.NOTICE: "warning",
     Topic.TEST: "info",
 }
 # Told that it is plain text, Apprise escapes it for these as they want it; without that Telegram

@@ -13,6 +13,8 @@ import sys
 import time
 from typing import Any
 
+from arguslm.embedded.patience import PatientServer
+
 DRAIN_S = 4.0
 FLUSH_S = 0.1
 GOING_AWAY = 1001  # RFC 6455, section 7.4.1
@@ -22,8 +24,6 @@ class Web:
     def __init__(self, application: Any, descriptor: int) -> None:
         from daphne.ws_protocol import WebSocketProtocol
         from twisted.internet import reactor
-
-        from arguslm.daphne import PatientServer
 
         self._reactor: Any = reactor
         self._descriptor = descriptor
@@ -92,9 +92,7 @@ class Web:
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "arguslm.settings")
-    # First: the application looks at the server that carries it.
-    import daphne.server  # noqa: F401
-
+    # After daphne: the application looks at the server that carries it.
     from arguslm.asgi import application
 
     Web(application, int(sys.argv[1])).run()

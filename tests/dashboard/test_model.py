@@ -123,7 +123,7 @@ def test_queries_do_not_grow_with_the_checks(
     llm = make_llm()
     make_minutes(llm, 60)
     MonitoringConfig.load()
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         browser.get(f"/models/{llm.pk}")
     with django_assert_num_queries(4):
         document(browser, llm)

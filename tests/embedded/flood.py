@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+from arguslm.embedded.web import Web
 
 SIZE, PIECE = 64 * 2**20, 2**16
 sent = [0]
@@ -22,3 +25,7 @@ async def application(
         await send({"type": "http.response.body", "body": bytes(PIECE), "more_body": True})
         sent[0] += PIECE
     await send({"type": "http.response.body"})
+
+
+if __name__ == "__main__":
+    Web(application, int(sys.argv[1])).run()

@@ -14,12 +14,12 @@ from tests.embedded.house import ROOT, wait_until
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free: int = probe.getsockname()[1]
-    words = ["-b", "127.0.0.1", "-p", str(free), "tests.embedded.flood:application"]
-    command = [sys.executable, "-m", "arguslm.daphne", *words]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        free: int = listening.getsockname()[1]
+        number = listening.fileno()
+        command = [sys.executable, "-m", "tests.embedded.flood", str(number)]
+        process = subprocess.Popen(command, cwd=ROOT, pass_fds=[number])
+    with process:
         try:
             assert wait_until(lambda: sent(free) == 0)
             yield free

@@ -1,4 +1,4 @@
-"""Daphne, but an answer waits for its reader: `python -m arguslm.daphne` takes the same arguments.
+"""Daphne, but an answer waits for its reader.
 
 Daphne's own server keeps in memory whatever an application has sent and the client has not read
 yet: an export of gigabytes, if the client is slow.
@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from daphne.cli import CommandLineInterface
+import daphne.server  # chooses the reactor, so before anything of Twisted
 from daphne.http_protocol import WebRequest
-from daphne.server import Server
 
 
 class Valve:
@@ -35,7 +34,7 @@ class Valve:
         await self._is_open.wait()
 
 
-class PatientServer(Server):  # type: ignore[misc]
+class PatientServer(daphne.server.Server):  # type: ignore[misc]
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         is_body = message.get("type") == "http.response.body"
         if not isinstance(protocol, WebRequest) or not is_body or protocol.channel is None:
@@ -49,11 +48,3 @@ class PatientServer(Server):  # type: ignore[misc]
         await super().handle_reply(protocol, message)
         if valve is not None:
             await valve.passed()
-
-
-class PatientCommand(CommandLineInterface):  # type: ignore[misc]
-    server_class = PatientServer
-
-
-if __name__ == "__main__":
-    PatientCommand.entrypoint()
