@@ -160,6 +160,8 @@ def latency(data_dir: str) -> None:
 
 
 def trials() -> list[float]:
+    from django.db import transaction
+
     from tests.alerts.receivers import receiving
     from tests.alerts.storing import make_channel, make_fleet, open_round, record
     from tests.make import make_rule
@@ -169,8 +171,9 @@ def trials() -> list[float]:
     found: list[float] = []
     with receiving() as receiver:
         make_channel(config={"url": receiver.url})
-        round = open_round(*llms)
-        hold_open(round)
+        with transaction.atomic():
+            round = open_round(*llms)
+            hold_open(round)
         for number in range(TRIALS):
             time.sleep(random.uniform(0.0, 1.5))
             before = len(receiver.got)

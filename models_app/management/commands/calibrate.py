@@ -24,6 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         quick: bool = options["quick"]
+        Calibration.objects.exists()  # no minute of measuring for a database that cannot take it
         self.stdout.write(COLUMNS.format(*TITLES))
         try:
             report = calibrate(QUICK if quick else FULL, self._tell)
