@@ -176,6 +176,7 @@ def trials() -> list[float]:
             hold_open(round)
         for number in range(TRIALS):
             time.sleep(random.uniform(0.0, 1.5))
+            hold_open(round)
             before = len(receiver.got)
             record(round, llms[2 * number : 2 * number + 1])
             began = time.perf_counter()
@@ -191,9 +192,10 @@ def hold_open(round: Round) -> None:
     """As if a worker were probing each account: nobody else takes the shares."""
     from django.utils import timezone
 
+    from arguslm.api.leases import LEASE, TOO_FAR
     from monitoring.models import RoundShare
 
-    later = timezone.now() + timedelta(hours=1)
+    later = timezone.now() + LEASE + TOO_FAR / 2
     shares = RoundShare.objects.filter(round=round)
     shares.update(status=RoundShare.Status.RUNNING, lease_expires_at=later)
 
