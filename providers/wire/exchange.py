@@ -157,7 +157,13 @@ class Exchange:
             if read_ns - stamp_ns > self._lag_ns:
                 self._lag_ns = read_ns - stamp_ns
             trace.pieces.append((stamp_ns, body))
-            self._noted(stamp_ns, body)
+            self._body_bytes += len(body) + PIECE_BYTES
+            if self._body_bytes > self._max_body_bytes:
+                self._refuse_size()
+            elif self._on_piece is not None and not self._on_piece(stamp_ns, body):
+                self._on_piece = None
+            if not self._draining:
+                self._pace()
         if parser.broken is not None:
             self._finish(parser.broken)
         elif parser.done:
@@ -173,17 +179,11 @@ class Exchange:
         error.__cause__ = exc
         self._finish(error)
 
-    def _noted(self, stamp_ns: int, body: bytes) -> None:
-        self._body_bytes += len(body)
-        if self._body_bytes + len(self.trace.pieces) * PIECE_BYTES > self._max_body_bytes:
-            limit = f"{self._max_body_bytes:,} bytes"
-            self._finish(httpx2.RemoteProtocolError(f"The response body is larger than {limit}."))
-            return
-        callback, self._on_piece = self._on_piece, None
-        if callback is not None and callback(stamp_ns, body):
-            self._on_piece = callback
-        if self._draining:
-            return
+    def _refuse_size(self) -> None:
+        limit = f"{self._max_body_bytes:,} bytes"
+        self._finish(httpx2.RemoteProtocolError(f"The response body is larger than {limit}."))
+
+    def _pace(self) -> None:
         if self._body_bytes - self._taken_bytes > MAX_BACKLOG_BYTES:
             self._paused = True
             self.link.pause()
@@ -191,7 +191,7 @@ class Exchange:
             self._wake()
 
     def _took(self, size: int) -> None:
-        self._taken_bytes += size
+        self._taken_bytes += size + PIECE_BYTES
         if self._body_bytes - self._taken_bytes < MAX_BACKLOG_BYTES // 2:
             self._unpause()
 

@@ -18,7 +18,8 @@ SO_TIMESTAMPNS = 35
 OFFSET_LIFE_NS = 5_000_000
 ANCILLARY_BYTES = socket.CMSG_SPACE(16)
 
-_TIMESPEC = struct.Struct("=qq")
+_SOL_SOCKET = socket.SOL_SOCKET
+_unpack_timespec = struct.Struct("=qq").unpack
 # A clock pair read further apart than this was interrupted between its two halves.
 _TORN_PAIR_NS = 5_000
 
@@ -55,10 +56,15 @@ def arrival_ns(ancillary: Ancillary, floor_ns: int, read_ns: int) -> int:
     Packets that wait unread may be merged under the stamp of the newest.
     """
     for level, kind, payload in ancillary:
-        if kind == SO_TIMESTAMPNS and level == socket.SOL_SOCKET and len(payload) == 16:
-            seconds, nanoseconds = _TIMESPEC.unpack(payload)
-            arrived_ns: int = seconds * 1_000_000_000 + nanoseconds - _offset.at(read_ns)
-            return max(floor_ns, min(arrived_ns, read_ns))
+        if kind == SO_TIMESTAMPNS and level == _SOL_SOCKET and len(payload) == 16:
+            seconds, nanoseconds = _unpack_timespec(payload)
+            if read_ns >= _offset.until_ns:
+                _offset.renew(read_ns)
+            arrived_ns: int = seconds * 1_000_000_000 + nanoseconds - _offset.ns
+            # Not min() and max(): this runs for every token.
+            if arrived_ns > read_ns:
+                return read_ns
+            return arrived_ns if arrived_ns > floor_ns else floor_ns
     return read_ns
 
 
@@ -69,14 +75,12 @@ class _WallOffset:
     """
 
     def __init__(self) -> None:
-        self._offset_ns = 0
-        self._until_ns = 0
+        self.ns = 0
+        self.until_ns = 0
 
-    def at(self, at_ns: int) -> int:
-        if at_ns >= self._until_ns:
-            self._offset_ns = _wall_offset_ns()
-            self._until_ns = at_ns + OFFSET_LIFE_NS
-        return self._offset_ns
+    def renew(self, at_ns: int) -> None:
+        self.ns = _wall_offset_ns()
+        self.until_ns = at_ns + OFFSET_LIFE_NS
 
 
 _offset = _WallOffset()
