@@ -4,10 +4,10 @@ Prints what each costs and how far off it is, the ratios, and whether the engine
 "TTFT" is the client's TTFT against the server's (request read to first write), "stamp" the stamp
 of the first content against the server's write of it. The second is the client's own error: the
 first counts the way to the server and the server's lateness too. A token costs less CPU the busier
-its core is, so costs are compared at several loads; at 1,000 streams both cores are full. "Kept waiting" is how long a
-client was ready to run while other processes had its processor. LiteLLM takes part when
-ARGUSLM_BENCH_LITELLM names a Python that has it. Whatever else the machine does shows in the errors
-of all; the costs are CPU time and move less.
+its core is, so costs are compared at several loads; at 1,000 streams both cores are full. "Kept
+waiting" is how long a client was ready to run while other processes had its processor. LiteLLM
+takes part when ARGUSLM_BENCH_LITELLM names a Python that has it. Whatever else the machine does
+shows in the errors of all; the costs are CPU time and move less.
 """
 
 from __future__ import annotations
