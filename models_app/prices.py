@@ -9,6 +9,11 @@ MILLION = Decimal(1_000_000)
 OVERRIDE_INPUT = "input_price_per_1m"
 OVERRIDE_OUTPUT = "output_price_per_1m"
 OVERRIDE_CACHED = "cached_input_price_per_1m"
+# Per million tokens. Above it nothing is sold: whoever wrote that did not mean a price.
+LARGEST_PRICE = MILLION
+# What `Measured.estimated_cost` can hold, and to which digit.
+LARGEST_COST = Decimal(999_999)
+DIGIT = Decimal("1e-10")
 
 # Our provider types as genai-prices names them. A type that is not here has no list price.
 PRICE_LISTS = {
@@ -50,11 +55,16 @@ PRICE_LISTS = {
 
 
 def cost_of(llm: LLM, figures: dict[str, Any]) -> Decimal | None:
-    """What one exchange cost, in USD; None when a price or a token count is unknown.
+    """What one exchange cost, in USD; None when a price or a token count is unknown or absurd.
 
     Prices in the LLM's metadata (USD per million tokens) go before the public list; there, cached
     tokens cost what others cost unless they have a price of their own.
     """
+    cost = _cost(llm, figures)
+    return None if cost is None or cost > LARGEST_COST else cost.quantize(DIGIT)
+
+
+def _cost(llm: LLM, figures: dict[str, Any]) -> Decimal | None:
     tokens_in, tokens_out = figures["input_tokens"], figures["output_tokens"]
     if tokens_in is None or tokens_out is None:
         return None
@@ -78,7 +88,7 @@ def _price(value: object) -> Decimal | None:
         price = Decimal(str(value))
     except InvalidOperation:
         return None
-    return price if price.is_finite() and price >= 0 else None
+    return price if price.is_finite() and 0 <= price <= LARGEST_PRICE else None
 
 
 def _listed(llm: LLM, tokens_in: int, tokens_out: int, cached: int) -> Decimal | None:

@@ -8,6 +8,7 @@ import pytest
 from models_app.models import LLM
 from models_app.prices import cost_of
 from providers.models import ProviderAccount
+from tests import make
 
 
 def make_llm(provider_type: str, upstream_id: str, **metadata: Any) -> LLM:
@@ -75,8 +76,22 @@ def test_own_prices_go_before_the_list() -> None:
     assert cost_of(cheaper, make_figures(cached=400)) == Decimal("0.0164")
 
 
-@pytest.mark.parametrize("price", [None, "dear", -1, True, "NaN", float("inf")])
+@pytest.mark.parametrize(
+    "price", [None, "dear", -1, True, "NaN", float("inf"), 1e300, "1e999999"]
+)
 def test_a_price_that_is_none_does_not_count(price: Any) -> None:
     llm = make_llm("ollama", "x", input_price_per_1m=price, output_price_per_1m=1)
 
     assert cost_of(llm, make_figures()) is None
+
+
+@pytest.mark.parametrize("tokens", [10**6, 2 * 10**9])
+@pytest.mark.django_db
+def test_a_cost_is_one_that_can_be_stored_and_read_again(tokens: int) -> None:
+    llm = make.make_llm(metadata={"input_price_per_1m": 999_999, "output_price_per_1m": "1e-999999"})
+    cost = cost_of(llm, make_figures(tokens, tokens))
+    check = make.make_check(llm, estimated_cost=cost)
+    check.refresh_from_db()
+
+    assert check.estimated_cost == cost
+    assert cost == (Decimal(999_999) if tokens == 10**6 else None)

@@ -110,8 +110,12 @@ def test_openai_end_mark_is_not_content() -> None:
         ),
         ({"prompt_tokens": "9", "completion_tokens": True, "x": -1}, Usage()),
         ({"prompt_tokens": -9, "completion_tokens": 4.0}, Usage(None, 4)),
+        ({"prompt_tokens": 2**31, "completion_tokens": 9e11}, Usage()),
     ],
-    ids=["plain", "total", "cached", "deepseek", "openai thoughts", "gemini", "xai", "bad", "odd"],
+    ids=[
+        *["plain", "total", "cached", "deepseek", "openai thoughts", "gemini", "xai", "bad", "odd"],
+        "more than a column holds",
+    ],
 )
 def test_openai_usage_is_normalised(usage: dict[str, Any], event: Usage) -> None:
     assert openai({"choices": [], "usage": usage}) == [event]
