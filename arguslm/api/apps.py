@@ -9,4 +9,4 @@ class ApiConfig(AppConfig):
     verbose_name = "API access"
 
     def ready(self) -> None:
-        from arguslm.api import checks  # noqa: F401 - registers the system checks
+        from arguslm.api import checks, sqlite  # noqa: F401 - register themselves

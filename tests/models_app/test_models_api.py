@@ -117,6 +117,13 @@ def test_search_is_literal_and_in_any_case(api: APIClient, text: str, found: lis
     assert names(api, f"search={text}") == found
 
 
+@pytest.mark.parametrize("text", ["größe", "GRÖẞE", "ÉLAN", "ПРОДАКШН", "продакшн 100%", "élan_"])
+def test_search_knows_the_case_of_every_alphabet(api: APIClient, text: str) -> None:
+    make_llm(make_account(), "x", custom_name="Größe Élan_ Продакшн 100%")
+    make_llm(make_account(), "elan-groesse", custom_name="продакшн 1000")
+    assert api.get(URL, {"search": text}).json()["total"] == (2 if text == "ПРОДАКШН" else 1)
+
+
 def test_a_patch_changes_what_it_names_and_null_clears_the_custom_name(api: APIClient) -> None:
     llm = make_llm(custom_name="Mine")
     changed = api.patch(f"{URL}/{llm.pk}", {"enabled_for_monitoring": True}, format="json").json()
