@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -67,9 +68,14 @@ class ModelViewSet(GenericViewSet[LLM]):
 
     @extend_schema(request=ModelPatch, responses=ModelOutput)
     def partial_update(self, request: Request, pk: UUID) -> Response:
-        writer = ModelPatch(self.get_object(), data=request.data, partial=True)
-        writer.is_valid(raise_exception=True)
-        return Response(ModelOutput(writer.save()).data)
+        given = request.data
+        # Held: its account, and it with it, may be deleted at this very moment.
+        with transaction.atomic():
+            llm = get_object_or_404(self.get_queryset().select_for_update(of=("self",)), pk=pk)
+            writer = ModelPatch(llm, data=given, partial=True)
+            writer.is_valid(raise_exception=True)
+            writer.save()
+        return Response(ModelOutput(llm).data)
 
 
 def matching(query: dict[str, Any]) -> LLMQuerySet:

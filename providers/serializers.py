@@ -75,12 +75,14 @@ class ProviderPatch(Input):
         return merged
 
     def update(self, instance: ProviderAccount, validated_data: dict[str, Any]) -> ProviderAccount:
+        changed = set(validated_data) - {"credentials"}
         if "credentials" in validated_data:
             instance.seal(validated_data.pop("credentials"))
             instance.quirks = {}
+            changed |= {"credentials_encrypted", "quirks"}
         for name, value in validated_data.items():
             setattr(instance, name, value)
-        instance.save()
+        instance.save(update_fields=[*changed, "updated_at"])
         return instance
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -51,9 +52,14 @@ class ProviderViewSet(GenericViewSet[ProviderAccount]):
 
     @extend_schema(request=ProviderPatch, responses=ProviderOutput)
     def partial_update(self, request: Request, pk: UUID) -> Response:
-        writer = ProviderPatch(self.get_object(), data=request.data, partial=True)
-        writer.is_valid(raise_exception=True)
-        return Response(ProviderOutput(writer.save()).data)
+        given = request.data
+        # Held: credentials are merged with the stored ones, and a deleted account stays deleted.
+        with transaction.atomic():
+            account = get_object_or_404(self.get_queryset().select_for_update(), pk=pk)
+            writer = ProviderPatch(account, data=given, partial=True)
+            writer.is_valid(raise_exception=True)
+            writer.save()
+        return Response(ProviderOutput(account).data)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: UUID) -> Response:

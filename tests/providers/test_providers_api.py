@@ -4,13 +4,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from benchmarks.models import BenchmarkRun
 from models_app.models import LLM
 from providers.models import ProviderAccount
+from providers.serializers import ProviderPatch
 from tests.make import make_account, make_llm, make_result, make_run
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +87,30 @@ def test_a_key_is_not_led_to_another_host_without_being_sent_again(api: APIClien
     assert answer.status_code == 400
     account.refresh_from_db()
     assert account.credentials == stored
+
+
+def test_changes_at_the_same_time_do_not_undo_each_other(api: APIClient) -> None:
+    account = make_account({"api_key": KEY})
+    late = ProviderPatch(
+        ProviderAccount.objects.get(), data={"display_name": "Renamed"}, partial=True
+    )
+    late.is_valid(raise_exception=True)
+    api.patch(f"{URL}/{account.pk}", {"credentials": {"api_key": "sk-0123456789"}}, format="json")
+    late.save()
+    account.refresh_from_db()
+    assert (account.display_name, account.credentials) == ("Renamed", {"api_key": "sk-0123456789"})
+
+
+def test_a_deleted_account_does_not_come_back_with_a_late_change(api: APIClient) -> None:
+    account = make_account()
+    late = ProviderPatch(
+        ProviderAccount.objects.get(), data={"display_name": "Renamed"}, partial=True
+    )
+    late.is_valid(raise_exception=True)
+    api.delete(f"{URL}/{account.pk}")
+    with pytest.raises(DatabaseError), transaction.atomic():
+        late.save()
+    assert not ProviderAccount.objects.exists()
 
 
 def test_what_a_provider_was_taught_is_forgotten_with_new_credentials(api: APIClient) -> None:
