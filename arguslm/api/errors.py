@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.db.models import ProtectedError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_handler
+
+log = logging.getLogger(__name__)
 
 NON_FIELD = "non_field_errors"
 MOST_ERRORS = 20
@@ -33,6 +37,9 @@ class TooMany(APIException):
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exc, ProtectedError):
         exc = Conflict(_history_sentence(exc))
+    elif isinstance(exc, IntegrityError):
+        log.warning("Refused by the database: %s", exc, exc_info=exc)
+        exc = Conflict("What this request names has just been changed: look and send it again.")
     elif isinstance(exc, Http404):
         exc = _not_found(exc)
     elif isinstance(exc, PermissionDenied):

@@ -9,10 +9,13 @@ from uuid import uuid4
 
 import pytest
 from django.apps import apps
+from django.db.models.signals import pre_save
 from rest_framework.test import APIClient
 
+from benchmarks.models import BenchmarkRun
+from models_app.models import LLM
 from tests.api.hostile import BODIES, WRONG_VALUES, is_sentence
-from tests.make import make_account
+from tests.make import make_account, make_llm
 
 pytestmark = pytest.mark.django_db
 
@@ -252,6 +255,24 @@ def test_an_error_quotes_no_more_than_a_few_of_many_faults(api: APIClient) -> No
     answer = api.post("/api/v1/benchmarks", body, format="json")
     assert answer.status_code == 400
     assert is_sentence(answer)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_model_that_goes_away_at_this_very_moment_is_a_conflict(api: APIClient) -> None:
+    llm = make_llm()
+
+    def vanish(**kwargs: Any) -> None:
+        LLM.objects.filter(pk=llm.pk).delete()
+
+    pre_save.connect(vanish, sender=BenchmarkRun)
+    try:
+        body = {"model_ids": [str(llm.pk)], "prompt_pack": "health_check"}
+        answer = api.post("/api/v1/benchmarks", body, format="json")
+    finally:
+        pre_save.disconnect(vanish, sender=BenchmarkRun)
+    assert answer.status_code == 409
+    assert is_sentence(answer)
+    assert not BenchmarkRun.objects.exists()
 
 
 def test_an_action_without_input_refuses_what_it_cannot_do(api: APIClient) -> None:
