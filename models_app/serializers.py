@@ -141,6 +141,7 @@ class ModelPatch(WatchInput):
 
 
 class ConnectionTest(ProviderInput):
+    display_name = Text(max_length=255, required=False)
     model = Text(max_length=255, required=False, help_text="Send the test message to this model.")
 
 

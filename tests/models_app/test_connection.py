@@ -35,6 +35,12 @@ def test_a_working_account_lists_models_and_answers(api: APIClient, simulator: S
     assert verdict["details"]["ttft_ms"] > 0
 
 
+def test_a_connection_is_tested_before_it_has_a_name(api: APIClient) -> None:
+    asked = {"provider_type": "lm_studio", "credentials": {"base_url": "http://127.0.0.1:1/v1"}}
+    answer = api.post(f"{URL}/test-connection", asked, format="json")
+    assert (answer.status_code, answer.json()["details"]["error_class"]) == (200, "connect")
+
+
 def test_a_refused_key_is_the_cause_and_is_not_shown(api: APIClient, simulator: Simulator) -> None:
     verdict = verdict_on(api, f"{simulator.base_url}/v1", key="sk-wrong-key-9876543210")
     assert verdict["success"] is False
