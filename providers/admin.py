@@ -35,7 +35,7 @@ class AccountForm(forms.ModelForm[ProviderAccount]):
     def clean_new_credentials(self) -> dict[str, Any]:
         try:
             given = json.loads(self.cleaned_data["new_credentials"] or "{}")
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise forms.ValidationError("This is not valid JSON.") from exc
         if not isinstance(given, dict):
             raise forms.ValidationError("Write a JSON object, in braces.")

@@ -117,7 +117,11 @@ def test_an_account_is_made_and_its_key_stays_when_the_box_is_left_empty(
     assert (account.display_name, account.credentials) == ("Renamed", {"api_key": KEY})
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '{"api_key": ""}', '{"nonsense": "x"}'])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[" * 100_000, "[1]", '{"api_key": ""}', '{"nonsense": "x"}'],
+    ids=["half", "deep", "a list", "empty", "unknown"],
+)
 def test_bad_credentials_are_refused_with_a_sentence(operator: Client, text: str) -> None:
     answer = operator.post(url_of(ProviderAccount, "add"), account_form(new_credentials=text))
     assert answer.status_code == 200
