@@ -16,6 +16,12 @@ FLAGS = {
 }
 
 
+def address_of(host: str, port: int) -> str:
+    """What to open in a browser; an IPv6 address stands in brackets there."""
+    bare = host.strip("[]")
+    return f"http://[{bare}]:{port}" if ":" in bare else f"http://{bare}:{port}"
+
+
 class Environment(environ.Env):  # type: ignore[misc]
     def get_value(
         self, var: str, cast: Any = None, default: Any = None, parse_default: bool = False

@@ -10,7 +10,7 @@ from pathlib import Path
 import django_stubs_ext
 
 from arguslm.embedded import broker, keys
-from arguslm.environment import Environment
+from arguslm.environment import Environment, address_of
 
 django_stubs_ext.monkeypatch()
 
@@ -29,7 +29,7 @@ LOG_LEVEL: str = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "E
 
 # The address under which people open these pages: messages link to it.
 _OPENED_AS = "localhost" if HOST in ("0.0.0.0", "::") else HOST  # noqa: S104 - a comparison
-PUBLIC_URL: str = env.str("PUBLIC_URL", f"http://{_OPENED_AS}:{PORT}").rstrip("/")
+PUBLIC_URL: str = env.str("PUBLIC_URL", address_of(_OPENED_AS, PORT)).rstrip("/")
 
 # --- who may speak to us ------------------------------------------------------------------------
 API_AUTH: str = env.str("API_AUTH", "auto").lower()

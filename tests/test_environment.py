@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from arguslm.environment import Environment
+from arguslm.environment import Environment, address_of
 
 
 def read(text: str) -> Environment:
@@ -73,3 +73,9 @@ def test_a_mail_address_without_a_known_scheme_is_refused() -> None:
     with pytest.raises(ImproperlyConfigured, match="EMAIL_URL must look like"):
         Environment().mail("garbage")
     assert Environment().mail("smtp+tls://u:p@mail.example:587")["EMAIL_USE_TLS"]
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_an_ipv6_address_stands_in_brackets_in_links(host: str) -> None:
+    assert address_of(host, 8000) == "http://[::1]:8000"
+    assert address_of("argus.example", 80) == "http://argus.example:80"

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Collection
 
 from arguslm.embedded.errors import StartRefused
+from arguslm.environment import address_of
 
 BACKLOG = 512
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - translated, never bound
@@ -30,8 +31,7 @@ def local_address(listening: socket.socket) -> tuple[str, int]:
 
 
 def url_of(listening: socket.socket) -> str:
-    host, port = local_address(listening)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return address_of(*local_address(listening))
 
 
 def accepted_host(allowed_hosts: Collection[str], host: str) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -44,6 +45,8 @@ def run(
         open_socket(settings.HOST, settings.PORT) as listening,
         closing(Watchdog(cleanup_lock, leftover=data_dir / "run" / "redis.url")) as watchdog,
     ):
+        # Where any free port was asked for, the children's links must name the one that was found.
+        os.environ["ARGUSLM_PORT"] = str(local_address(listening)[1])
         for warning in warnings:
             console.say(warning)
         supervisor = Supervisor(console, watchdog)

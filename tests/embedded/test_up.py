@@ -132,6 +132,16 @@ def test_the_password_of_the_first_account_is_handed_to_no_child(house: House) -
     assert not any(b"correct horse" in environment for environment in environments)
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux shows it")
+def test_links_name_the_port_that_was_found_where_any_was_asked_for(house: House) -> None:
+    found = house.url.rpartition(":")[2]
+    environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in family(house.process.pid)]
+
+    settings = {setting for each in environments for setting in each.split(b"\0")}
+    ports = {setting for setting in settings if setting.startswith(b"ARGUSLM_PORT=")}
+    assert ports == {f"ARGUSLM_PORT={found}".encode()}
+
+
 def test_sigterm_stops_everything_within_ten_seconds(tmp_path: Path) -> None:
     with running_house(tmp_path / "data") as house:
         children = family(house.process.pid)
