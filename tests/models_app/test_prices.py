@@ -76,9 +76,7 @@ def test_own_prices_go_before_the_list() -> None:
     assert cost_of(cheaper, make_figures(cached=400)) == Decimal("0.0164")
 
 
-@pytest.mark.parametrize(
-    "price", [None, "dear", -1, True, "NaN", float("inf"), 1e300, "1e999999"]
-)
+@pytest.mark.parametrize("price", [None, "dear", -1, True, "NaN", float("inf"), 1e300, "1e999999"])
 def test_a_price_that_is_none_does_not_count(price: Any) -> None:
     llm = make_llm("ollama", "x", input_price_per_1m=price, output_price_per_1m=1)
 
@@ -88,7 +86,8 @@ def test_a_price_that_is_none_does_not_count(price: Any) -> None:
 @pytest.mark.parametrize("tokens", [10**6, 2 * 10**9])
 @pytest.mark.django_db
 def test_a_cost_is_one_that_can_be_stored_and_read_again(tokens: int) -> None:
-    llm = make.make_llm(metadata={"input_price_per_1m": 999_999, "output_price_per_1m": "1e-999999"})
+    own = {"input_price_per_1m": 999_999, "output_price_per_1m": "1e-999999"}
+    llm = make.make_llm(metadata=own)
     cost = cost_of(llm, make_figures(tokens, tokens))
     check = make.make_check(llm, estimated_cost=cost)
     check.refresh_from_db()
