@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
-from providers.errors import Failure
+from providers.errors import ErrorClass, Failure
 from providers.quality import SPOILS_SPEED, flags_of, miscounts
 
 TokenSource = Literal["usage", "estimated"]
@@ -139,10 +139,6 @@ class Measurement:
             has_visible_reasoning=has_visible_reasoning,
             noted=noted,
         )
-
-    def with_flags(self, *flags: str) -> Measurement:
-        """The same figures with flags only the caller can know (``retried``, ``rate_limited``)."""
-        return replace(self, noted=self.noted | set(flags))
 
     @property
     def first_ns(self) -> int | None:
@@ -300,24 +296,31 @@ class Outcome:
     stream_options_refused: bool = False
     token_param_refused: bool = False
     temperature_refused: bool = False
+    noted: frozenset[str] = frozenset()
 
     @property
     def ok(self) -> bool:
         return self.failure is None
 
     def with_flags(self, *flags: str) -> Outcome:
-        if self.measurement is None:
-            return self
-        return replace(self, measurement=self.measurement.with_flags(*flags))
+        """The same with flags that only the caller can know (``retried``, ``rate_limited``)."""
+        return replace(self, noted=self.noted | set(flags))
+
+    @property
+    def quality_flags(self) -> list[str]:
+        """Also of an attempt that came too short to be measured."""
+        seen = self.measurement.quality_flags if self.measurement else ()
+        is_limited = self.failure and self.failure.error_class is ErrorClass.RATE_LIMITED
+        return sorted({*seen, *self.noted, *(["rate_limited"] if is_limited else [])})
 
     def figures(self) -> dict[str, Any]:
         """Figures by their names in the API. A failed attempt has no speed, only its waits."""
         seen = self.measurement
         if seen is None:
-            return {**dict.fromkeys(FIGURES), "quality_flags": []}
+            return {**dict.fromkeys(FIGURES), "quality_flags": self.quality_flags}
         known = FIGURES if self.ok else ("queue_wait_ms", "connect_ms", "uncertainty_ms")
         values = {name: getattr(seen, _ATTRIBUTE.get(name, name)) for name in known}
-        return {**dict.fromkeys(FIGURES), **values, "quality_flags": list(seen.quality_flags)}
+        return {**dict.fromkeys(FIGURES), **values, "quality_flags": self.quality_flags}
 
 
 FIGURES: tuple[str, ...] = (

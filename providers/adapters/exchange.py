@@ -242,4 +242,4 @@ class Attempt:
 
     def refused(self, refused: Refused) -> Outcome:
         failure = faults.of_refusal(refused, self.endpoint)
-        return Outcome(self.started_at, failure=failure, status_code=refused.status)
+        return Outcome(self.started_at, self._measurement(), failure, status_code=refused.status)

@@ -93,6 +93,7 @@ def test_a_failure_that_stays_is_confirmed_and_recorded_as_down(
     assert (check.status, check.error_class, check.ttft_ms) == ("down", "overloaded", None)
     assert check.error
     assert [attempt["ok"] for attempt in check.attempts] == [False] * 3
+    assert "retried" in check.quality_flags
     assert len(probed(simulator, model)) == 3
 
 
@@ -127,6 +128,7 @@ def test_a_rate_limit_is_not_hammered_and_is_no_outage(
     work_off(open_round())
     check = only_check()
     assert (check.status, check.error_class) == ("degraded", "rate_limited")
+    assert "rate_limited" in check.quality_flags
     assert not check.counts_for_uptime
     assert len(probed(simulator, model)) == 1
 

@@ -17,7 +17,7 @@ import pytest
 
 from providers.adapters import ChatRequest, ClientPool, Endpoint, exchange
 from providers.errors import Failure
-from providers.measurement import Outcome, wall_clock
+from providers.measurement import Outcome, now_ns, wall_clock
 from providers.wire import make_transport
 from providers.wire.reference import ReferenceTransport
 from tests.providers.raw_server import (
@@ -102,6 +102,23 @@ async def test_every_status_has_its_class(
     assert failure.status_code == status
     assert failure.message.startswith(f"The provider answered {status}: ")
     assert "<" not in failure.message
+
+
+async def test_a_refusal_tells_its_waits_as_well(clients: ClientPool) -> None:
+    async with raw_server(make_status(500)) as server:
+        at_ns = now_ns()
+        outcome = await exchange(
+            make_endpoint(server.url),
+            REQUEST,
+            clients=clients,
+            sched_ns=at_ns - 20_000_000,
+            acq_ns=at_ns,
+        )
+
+    figures = outcome.figures()
+    assert figures["queue_wait_ms"] == 20
+    assert figures["connect_ms"] is not None
+    assert {"cold_connection", "queue_wait"} <= set(figures["quality_flags"])
 
 
 async def test_a_refused_key_is_told_in_plain_words(clients: ClientPool) -> None:

@@ -228,6 +228,15 @@ def test_callers_add_the_flags_that_only_they_know() -> None:
     assert outcome.figures()["quality_flags"] == ["retried"]
 
 
+def test_an_attempt_that_measured_nothing_keeps_its_flags() -> None:
+    limit = Failure(ErrorClass.RATE_LIMITED, "Too many requests.")
+    gone = Failure(ErrorClass.CONNECT, "Nothing listens there.")
+
+    assert make_outcome(failure=limit).figures()["quality_flags"] == ["rate_limited"]
+    last = make_outcome(failure=gone).with_flags("retried")
+    assert last.figures()["quality_flags"] == ["retried"]
+
+
 def test_a_trace_that_was_never_sent_is_no_measurement() -> None:
     with pytest.raises(ValueError, match="never sent"):
         Measurement.of(Trace(), [], TokenCounts())
