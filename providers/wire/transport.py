@@ -248,5 +248,5 @@ def _origin(url: httpx2.URL) -> Origin:
 
 def _tls_reason(exc: ssl.SSLError) -> str:
     if isinstance(exc, ssl.SSLCertVerificationError):
-        return exc.verify_message
+        return exc.verify_message.rstrip(".")
     return exc.reason or str(exc)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from providers.measurement import TRACE_KEY
+from providers.measurement import TRACE_KEY, Trace
 from providers.wire.proxy import Proxy
+from providers.wire.reference import ReferenceTransport
 from providers.wire.transport import ArgusTransport
 from tests.providers.wire.certificates import Authority
 from tests.providers.wire.corpus import OK
-from tests.providers.wire.peer import Peer, Script, Visit, keeping
+from tests.providers.wire.peer import Peer, Script, Visit, answering, keeping
 
 Serve = Callable[..., Awaitable[Peer]]
 HELLO = OK + b"Content-Length: 5\r\n\r\nhello"
@@ -144,6 +146,55 @@ async def test_a_proxy_that_says_nothing_is_a_connect_timeout(serve: Serve) -> N
     with pytest.raises(httpx2.ConnectTimeout):
         await transport.handle_async_request(request)
     await transport.aclose()
+
+
+async def ask_through_tls(port: int, trust: ssl.SSLContext, trace: Trace) -> httpx2.Response:
+    transport = ReferenceTransport(trust, f"https://127.0.0.1:{port}")
+    given = {TRACE_KEY: trace, "timeout": {"connect": 5.0, "read": 5.0}}
+    request = httpx2.Request("POST", "https://llm.example/v1", content=b"{}", extensions=given)
+    try:
+        response = await transport.handle_async_request(request)
+        await response.aread()
+    finally:
+        await transport.aclose()
+    return response
+
+
+async def test_through_a_proxy_with_tls_the_stamps_are_those_of_the_request_itself(
+    serve: Serve, tmp_path: Path
+) -> None:
+    authority, trace = Authority(tmp_path), Trace()
+    peer = await serve(keeping(HELLO), context=authority.server_context("llm.example"))
+    proxy = await serve(tunnel_to(peer.port), context=authority.server_context("127.0.0.1"))
+
+    response = await ask_through_tls(proxy.port, authority.client_context(), trace)
+
+    assert response.content == b"hello"
+    assert (trace.conn1_ns or 0) < (trace.send_ns or 0) < (trace.hdr_ns or 0)
+
+
+async def test_behind_a_proxy_with_tls_a_provider_nobody_vouches_for_has_not_answered(
+    serve: Serve, tmp_path: Path
+) -> None:
+    authority, stranger, trace = Authority(tmp_path), Authority(tmp_path), Trace()
+    peer = await serve(keeping(HELLO), context=stranger.server_context("llm.example"))
+    proxy = await serve(tunnel_to(peer.port), context=authority.server_context("127.0.0.1"))
+
+    with pytest.raises(httpx2.ConnectError):
+        await ask_through_tls(proxy.port, authority.client_context(), trace)
+
+    assert (trace.send_ns, trace.hdr_ns) == (None, None)
+
+
+async def test_a_proxy_with_tls_that_opens_no_tunnel_is_the_cause(
+    serve: Serve, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    refusal = b"HTTP/1.1 407 Login\r\nContent-Length: 0\r\n\r\n"
+    proxy = await serve(answering(refusal), context=authority.server_context("127.0.0.1"))
+
+    with pytest.raises(httpx2.ProxyError, match=r"to llm\.example: it answered 407"):
+        await ask_through_tls(proxy.port, authority.client_context(), Trace())
 
 
 @pytest.mark.parametrize("url", ["https://proxy:3128", "socks5://proxy", "http://", "proxy:3128"])
