@@ -38,13 +38,18 @@ class TokenSigner:
         self._grant = grant
         self._token = ""
         self._until_ns = 0
+        self._until_s = 0.0
         self._lock = asyncio.Lock()
 
     async def sign(self, request: httpx2.Request, transport: httpx2.AsyncBaseTransport) -> None:
         async with self._lock:
-            if now_ns() >= self._until_ns:
+            if self._has_run_out():
                 await self._renew(request, transport)
         request.headers["authorization"] = f"Bearer {self._token}"
+
+    def _has_run_out(self) -> bool:
+        """By either clock: the monotonic one stands still while a machine sleeps."""
+        return now_ns() >= self._until_ns or wall_clock().timestamp() >= self._until_s
 
     async def _renew(self, request: httpx2.Request, transport: httpx2.AsyncBaseTransport) -> None:
         """Raises ExchangeFailed: without a token the provider need not be asked."""
@@ -65,7 +70,9 @@ class TokenSigner:
         if response.status_code != 200 or not isinstance(token, str) or not token.isascii():
             raise ExchangeFailed(self._refusal(response.status_code, found))
         self._token = token
-        self._until_ns = now_ns() + int(max(_life_s(found) - RENEW_BEFORE_S, 10) * 1e9)
+        life_s = max(_life_s(found) - RENEW_BEFORE_S, 10)
+        self._until_ns = now_ns() + int(life_s * 1e9)
+        self._until_s = wall_clock().timestamp() + life_s
 
     def _refusal(self, status: int, found: dict[str, Any]) -> Failure:
         names = ("error", "error_description", "errorCode", "errorMessage", "message")
@@ -73,9 +80,15 @@ class TokenSigner:
         told = sanitise(": ".join(said), self._grant.secrets)
         grant = self._grant
         sentence = f"{grant.seller} gave no access token for {grant.bearer} (status {status})."
-        error_class = ErrorClass.AUTH if status < 500 else ErrorClass.SERVER_ERROR
         message = f"{sentence} It said: {told}" if told else sentence
-        return Failure(error_class, message[:500], status)
+        return Failure(_class_of(status, is_explained=bool(told)), message[:500], status)
+
+
+def _class_of(status: int, *, is_explained: bool) -> ErrorClass:
+    """A refused grant is a 400 or 401 (RFC 6749, section 5.2), or a 200 that says what is wrong."""
+    if status == 200 and not is_explained:
+        return ErrorClass.MALFORMED
+    return ErrorClass.AUTH if status in (200, 400) else faults.status_class(status)
 
 
 def _life_s(found: dict[str, Any]) -> float:

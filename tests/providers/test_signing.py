@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -21,6 +21,7 @@ from providers.adapters.signing_aws import AwsKeys
 from providers.adapters.signing_google import SCOPE, ServiceAccount
 from providers.credentials import credential_errors
 from providers.endpoints import resolve
+from providers.measurement import wall_clock
 from tests.providers.raw_server import Received, make_good, raw_server
 
 # The example keys of Amazon's documentation.
@@ -175,6 +176,29 @@ async def test_a_service_account_buys_one_token_for_many_requests() -> None:
     check_assertion(bank)
 
 
+async def test_a_token_that_ran_out_while_the_machine_slept_is_bought_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = ClientPool()
+    async with (
+        token_server(access_token="ya29.token-1", expires_in=3599) as bank,
+        raw_server(make_good()) as server,
+    ):
+        signing = ServiceAccount.of(make_key_file(bank.url))
+        endpoint = Endpoint("google_vertex", f"{server.url}/v1", signing=signing)
+        await exchange(endpoint, REQUEST, clients=pool)
+        # The monotonic clock stands still in a sleep, the wall clock does not.
+        monkeypatch.setattr(
+            "providers.adapters.signing_tokens.wall_clock",
+            lambda: wall_clock() + timedelta(hours=2),
+        )
+        outcomes = [await exchange(endpoint, REQUEST, clients=pool) for _ in range(2)]
+    await pool.close()
+
+    assert all(outcome.ok for outcome in outcomes)
+    assert len(bank.forms) == 2
+
+
 def check_assertion(bank: TokenServer) -> None:
     assert bank.forms[0]["grant_type"] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
     head, claim, proof = bank.forms[0]["assertion"][0].split(".")
@@ -203,6 +227,32 @@ async def test_an_account_without_a_token_is_an_auth_failure_in_a_sentence() -> 
         "It said: invalid_grant: Invalid JWT Signature."
     )
     assert server.received == []
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "error_class"),
+    [
+        (200, {"hello": "there"}, "malformed"),
+        (401, {"error": "unauthorized_client"}, "auth"),
+        (403, {}, "auth"),
+        (404, {}, "not_found"),
+        (429, {"error": "rate_limit_exceeded"}, "rate_limited"),
+        (500, {}, "server_error"),
+        (503, {}, "overloaded"),
+    ],
+)
+async def test_only_a_refused_grant_is_an_auth_failure(
+    status: int, answer: dict[str, Any], error_class: str
+) -> None:
+    pool = ClientPool()
+    async with token_server(status, **answer) as bank:
+        signing = ServiceAccount.of(make_key_file(bank.url))
+        endpoint = Endpoint("google_vertex", "http://127.0.0.1:9/v1", signing=signing)
+        outcome = await exchange(endpoint, REQUEST, clients=pool)
+    await pool.close()
+
+    assert outcome.failure is not None
+    assert (outcome.failure.error_class, outcome.failure.status_code) == (error_class, status)
 
 
 AWS = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret-0123456789"}
