@@ -19,7 +19,7 @@ from providers.loop import engine_loop
 
 pytestmark = pytest.mark.django_db
 SHORT = (Scenario(2, seconds=0.1), Scenario(3, 20, seconds=0.1))
-ODD = (Scenario(2, kind="reasoning", seconds=0.1), Scenario(2, kind="stall", seconds=0.1))
+ODD = (Scenario(6, kind="reasoning", seconds=0.1), Scenario(6, kind="stall", seconds=0.1))
 
 
 def make_finding(**given: Any) -> Finding:
@@ -125,17 +125,22 @@ def test_the_command_measures_prints_and_stores(monkeypatch: pytest.MonkeyPatch)
     assert "Stored: at 20 streams" in out.getvalue()
 
 
-def test_thinking_and_stalling_streams_are_measured_as_well() -> None:
-    # A busy machine may hold up every stream of a try; those are left out of the figures.
-    tries = (calibration.calibrate(ODD) for _ in range(6))
-    report = next(each for each in tries if all(finding.n for finding in each.findings))
+def is_accurate(finding: Finding) -> bool:
+    if finding.tpot_error is None or finding.p99_ms is None:
+        return False
+    return abs(finding.tpot_error) < 0.05 and finding.p99_ms < 50
 
-    assert [finding.kind for finding in report.findings] == ["reasoning", "stall"]
-    for finding in report.findings:
-        assert finding.are_tokens_exact
-        assert finding.tpot_error is not None
-        assert abs(finding.tpot_error) < 0.05
-        assert (finding.p99_ms or 0) < 50
+
+def test_thinking_and_stalling_streams_are_measured_as_well() -> None:
+    # A busy machine spoils the times of a try, never its tokens; a wrong formula spoils every try.
+    for _ in range(8):
+        findings = calibration.calibrate(ODD).findings
+        assert [finding.kind for finding in findings] == ["reasoning", "stall"]
+        assert all(one.are_tokens_exact and not one.failed for one in findings)
+        if all(map(is_accurate, findings)):
+            break
+
+    assert all(map(is_accurate, findings)), findings
 
 
 def test_a_busy_machine_is_called_noisy() -> None:

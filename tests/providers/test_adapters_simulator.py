@@ -106,6 +106,15 @@ FAULTS = [
 ]
 
 
+# Only what never ends needs a short limit, and only that of its class.
+PATIENT = {"ttft_timeout_s": 60.0, "total_timeout_s": 60.0}
+SHORT_LIMITS = {
+    "hang": {"ttft_timeout_s": 0.5},
+    "hang-after-headers": {"ttft_timeout_s": 0.5},
+    "stall": {"total_timeout_s": 1.5},
+}
+
+
 @both_wires
 @pytest.mark.parametrize(("fault", "error_class"), FAULTS, ids=[name for name, _ in FAULTS])
 async def test_every_failure_of_the_simulator_has_its_class(
@@ -115,7 +124,7 @@ async def test_every_failure_of_the_simulator_has_its_class(
     fault: str,
     error_class: str | None,
 ) -> None:
-    endpoint = make_endpoint(simulator, protocol, ttft_timeout_s=0.5, total_timeout_s=1.5)
+    endpoint = make_endpoint(simulator, protocol, **(PATIENT | SHORT_LIMITS.get(fault, {})))
     request = ChatRequest(f"sim:ttft=20,gap=2,tokens=20,fail={fault}", "Hi", max_tokens=99)
     outcome = await exchange(endpoint, request, clients=clients)
 
