@@ -20,7 +20,7 @@ decoder = AnthropicDecoder
 # The version this module reads. The SDK's own moves with its releases, 2026-10-21 refuses
 # temperature, and gateways speak this one. https://platform.claude.com/docs/en/api/versioning
 API_VERSION = "2023-06-01"
-_END_MARKS = (b'"message_stop"}', b'"message_stop" }')
+_END_MARK = b'"message_stop"'
 
 
 # https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude
@@ -28,7 +28,9 @@ VERTEX_VERSION = "vertex-2023-10-16"
 
 
 def has_ended(piece: bytes) -> bool:
-    return piece[-64:].rstrip().endswith(_END_MARKS)
+    """Whether the piece ends with the last event; Anthropic pads its events with spaces."""
+    tail = piece[-128:].rstrip()
+    return tail.endswith(b"}") and tail[:-1].rstrip().endswith(_END_MARK)
 
 
 def splitter(endpoint: Endpoint) -> Splitter:

@@ -34,12 +34,19 @@ class OpenAIDecoder:
         chunk = json_object(event)
         if chunk is None:
             return [_unreadable(event)]
-        if event.name == "error" or chunk.get("error"):
-            return [StreamError(error_message(chunk))]
+        if fault := _fault(event, chunk):
+            return [StreamError(error_message(fault))]
         found = _names(chunk)
         for choice in _choices(chunk):
             found += _choice(choice)
         return found + _usage(chunk)
+
+
+def _fault(event: SseEvent, chunk: dict[str, Any]) -> object:
+    """What reports a failure, in the way of most, of vLLM and Mistral, or of Groq."""
+    if event.name == "error" or chunk.get("error") or chunk.get("object") == "error":
+        return chunk
+    return mapping(chunk.get("x_groq")).get("error")
 
 
 def _unreadable(event: SseEvent) -> Event:
@@ -55,7 +62,9 @@ def _choices(chunk: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _choice(choice: dict[str, Any]) -> list[Event]:
     if "delta" in choice or "message" in choice:
-        found = _delta(mapping(choice.get("delta") or choice.get("message")))
+        delta = choice.get("delta")
+        # Some say the whole message once more beside an empty last delta.
+        found = _delta(delta if isinstance(delta, dict) else mapping(choice.get("message")))
     else:  # the older text completions
         found = _content(choice.get("text"))
     reason = text_of(choice.get("finish_reason"))

@@ -69,7 +69,7 @@ def _of_json(head: str, endpoint: Endpoint) -> Failure:
         body = json.loads(head)
     except (ValueError, RecursionError):
         body = None
-    if isinstance(body, dict) and body.get("error"):
+    if isinstance(body, dict) and (body.get("error") or body.get("object") == "error"):
         sentence = "The provider answered 200 with an error instead of a stream."
         return failure(endpoint, ErrorClass.MALFORMED, sentence, error_message(body))
     sentence = (

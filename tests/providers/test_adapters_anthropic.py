@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -148,6 +149,17 @@ async def test_a_refused_temperature_is_left_out(clients: ClientPool) -> None:
     assert outcome.ok
     assert outcome.temperature_refused
     assert "temperature" not in server.received[1].body
+
+
+async def test_an_end_mark_with_spaces_in_it_is_one(clients: ClientPool) -> None:
+    mark = b'event: message_stop\ndata: {"type":"message_stop"' + b" " * 40 + b"}\n\n"
+    closing = typed("message_delta", delta={"stop_reason": "end_turn"})
+    script: Script = [HEAD, start() + text("x") + closing + mark, 60.0]
+
+    async with asyncio.timeout(30):
+        outcome = await ask(clients, script, total_timeout_s=60)
+
+    assert outcome.ok
 
 
 async def test_a_stream_that_stays_open_after_its_end_is_a_success(clients: ClientPool) -> None:

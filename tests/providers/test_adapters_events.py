@@ -38,6 +38,16 @@ def anthropic(*bodies: Any) -> list[Event]:
     return [e for body in bodies for e in decoder.decode(SseEvent(0, json.dumps(body)))]
 
 
+def test_the_whole_message_beside_an_empty_delta_is_no_content() -> None:
+    choice = {"index": 0, "delta": {}, "message": {"content": "one two"}, "finish_reason": "stop"}
+
+    assert openai({"choices": [choice]}) == [Finish("stop")]
+
+
+def test_a_message_stands_for_a_delta_that_is_missing() -> None:
+    assert openai({"choices": [{"delta": None, "message": {"content": "hi"}}]}) == [Content("hi")]
+
+
 @pytest.mark.parametrize(
     ("given", "events"),
     [
