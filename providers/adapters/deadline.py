@@ -81,17 +81,26 @@ class Deadline:
 
     def _look(self) -> None:
         total_left_s = self._total_at - self._loop.time()
+        first_left_s = self._first_left_s()
+        # Of two limits that a late look finds passed, the one that passed first is the cause.
+        if first_left_s is not None and first_left_s <= min(total_left_s, 0):
+            return self._expire(ErrorClass.TIMEOUT_TTFT)
         if total_left_s <= 0:
             return self._expire(ErrorClass.TIMEOUT_TOTAL)
         if self._has_content:
             return self._look_after(total_left_s)
-        if self.trace.send_ns is not None:
-            left_s = self._endpoint.ttft_timeout_s - (now_ns() - self.trace.send_ns) / 1e9
-            return self._look_after(left_s) if left_s > 0 else self._expire(ErrorClass.TIMEOUT_TTFT)
+        if first_left_s is not None:
+            return self._look_after(first_left_s)
         if self._waited_for_connection:
             return self._expire(ErrorClass.TIMEOUT_CONNECT)
         self._waited_for_connection = True
         return self._look_after(self._endpoint.connect_timeout_s)
+
+    def _first_left_s(self) -> float | None:
+        """Seconds left for the first content; None when it has come or nothing was asked yet."""
+        if self._has_content or self.trace.send_ns is None:
+            return None
+        return self._endpoint.ttft_timeout_s - (now_ns() - self.trace.send_ns) / 1e9
 
     def _expire(self, limit: ErrorClass | None) -> None:
         self.expired = limit

@@ -14,7 +14,7 @@ from providers.errors import ErrorClass, ExchangeFailed, Failure, sanitise
 
 _BAD_KEY = re.compile(r"(?i)api_key_invalid|api key not valid|(?:invalid|incorrect) api key")
 _NO_MONEY = re.compile(
-    r"(?i)insufficient_quota|billing_(?:error|not_active|hard_limit|disabled)|arrearage"
+    r"(?i)insufficient_quota|ServiceQuotaExceeded|billing_(?:error|not_active|hard_limit|disabled)|arrearage"
     r"|credit balance is too low|insufficient (?:credit|balance|funds)"
     r"|(?:out of|not enough|have any|no) credits?\b"
 )
@@ -72,7 +72,9 @@ def failure(
 def of_refusal(refused: Refused, endpoint: Endpoint) -> Failure:
     if 300 <= refused.status < 400:
         return _of_redirect(refused, endpoint)
-    error_class = status_class(refused.status, refused.text)
+    # Amazon names the kind of an error in a header, not in the body.
+    said = f"{refused.headers.get('x-amzn-errortype', '')} {refused.text}"
+    error_class = status_class(refused.status, said)
     if refused.status == 401:
         sentence = "The provider answered 401: the API key was refused."
     else:
@@ -169,7 +171,7 @@ def _of_no_connection(chain: list[BaseException], endpoint: Endpoint) -> Failure
                 sentence = f"The name {host} could not be resolved to an address."
                 return failure(endpoint, ErrorClass.DNS, sentence)
             case ssl.SSLCertVerificationError():
-                reason = error.verify_message
+                reason = error.verify_message.rstrip(".")
                 sentence = f"The certificate of {host} was not accepted: {reason}."
                 return failure(endpoint, ErrorClass.TLS, sentence)
             case ssl.SSLError():

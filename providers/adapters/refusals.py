@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     import httpx2
 
 BODY_LIMIT = 65_536
+# The explanation of a status comes with it. Whoever is late with it must not turn a refused key
+# into a timeout.
+BODY_PATIENCE_S = 2.0
 RETRY_AFTER_LIMIT_S = 86_400.0
 _UNWELCOME = re.compile(
     r"(?i)un ?supported|not (?:be )?support|unrecogni[sz]ed|unknown|extra|not permitted|unexpected"
@@ -64,7 +68,8 @@ class Refused(Exception):
 
 
 async def refuse_failed_status(response: httpx2.Response) -> None:
-    """Response hook of every client: raises Refused, having read no more than 64 KiB."""
+    """Response hook of every client: raises Refused, having read no more than 64 KiB and waited
+    no longer than BODY_PATIENCE_S."""
     if not response.is_success:
         raise Refused(response.status_code, dict(response.headers), await _head(response))
 
@@ -74,11 +79,12 @@ async def _head(response: httpx2.Response) -> bytes:
 
     body = b""
     try:
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) >= BODY_LIMIT:
-                break
-    except (httpx2.TransportError, httpx2.DecodingError):
+        async with asyncio.timeout(BODY_PATIENCE_S):
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) >= BODY_LIMIT:
+                    break
+    except (httpx2.TransportError, httpx2.DecodingError, TimeoutError):
         # The status is the news; a body that breaks off only costs its explanation.
         return body
     return body[:BODY_LIMIT]

@@ -7,6 +7,7 @@ import base64
 import logging
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from email.utils import format_datetime
@@ -39,6 +40,8 @@ KEY = "sk-test-Ab12Cd34Ef56Gh78"
 HEX = KEY.encode().hex()
 PART = make_delta(content="one")
 REQUEST = ChatRequest("m", "Hello", max_tokens=9)
+# For what ends by itself: a busy machine is slow, not wrong.
+PATIENT = {"connect_timeout_s": 30, "ttft_timeout_s": 120, "total_timeout_s": 120}
 
 
 @pytest.fixture(params=[make_transport, ReferenceTransport], ids=["own", "httpx2"])
@@ -102,6 +105,14 @@ async def test_every_status_has_its_class(
     assert failure.status_code == status
     assert failure.message.startswith(f"The provider answered {status}: ")
     assert "<" not in failure.message
+
+
+async def test_a_quota_that_only_a_header_names_is_one(clients: ClientPool) -> None:
+    kind = "ServiceQuotaExceededException:http://internal.amazon.com/coral/"
+    body = {"message": "Your request exceeds the limits of your account."}
+    failure = await fail(clients, make_status(400, body, x_amzn_errortype=kind))
+
+    assert failure.error_class == "quota"
 
 
 async def test_a_refusal_tells_its_waits_as_well(clients: ClientPool) -> None:
@@ -184,6 +195,24 @@ ENDINGS: list[tuple[str, list[Step], str, str]] = [
     ),
     ("named error", [HEAD, PART, make_event("boom", "error")], "truncated", "It said: boom"),
     (
+        "error object",
+        [HEAD, PART, make_event({"object": "error", "message": "boom", "code": 400}), DONE],
+        "truncated",
+        "It said: boom",
+    ),
+    (
+        "error beside the choices",
+        [HEAD, PART, make_event({"choices": [], "x_groq": {"error": "boom"}}), STOP, DONE],
+        "truncated",
+        "It said: boom",
+    ),
+    (
+        "json error object",
+        [JSON_HEAD, b'{"object":"error","message":"boom","code":40}'],
+        "malformed",
+        "with an error instead of a stream. It said: boom",
+    ),
+    (
         "thinking cut",
         [HEAD, make_delta(reasoning="hm"), make_delta(finish="length"), DONE],
         "no_answer",
@@ -250,6 +279,28 @@ async def test_no_headers_in_time_is_a_ttft_timeout(clients: ClientPool) -> None
 
     assert failure.error_class == "timeout_ttft"
     assert failure.message == "No token within 0.2 s of asking."
+
+
+async def test_a_status_is_told_though_its_body_never_ends(clients: ClientPool) -> None:
+    head = b"HTTP/1.1 401 No\r\ncontent-type: text/plain\r\ncontent-length: 99\r\n\r\n"
+    failure = await fail(clients, [head + b"Wrong key.", 60.0], **PATIENT)
+
+    assert (failure.error_class, failure.status_code) == ("auth", 401)
+    assert failure.message.endswith("It said: Wrong key.")
+
+
+async def test_a_loop_that_looks_late_blames_the_limit_that_passed_first(
+    clients: ClientPool,
+) -> None:
+    async with raw_server([HEAD, 60.0]) as server:
+        endpoint = make_endpoint(server.url, ttft_timeout_s=0.4, total_timeout_s=0.8)
+        asked = asyncio.create_task(exchange(endpoint, REQUEST, clients=clients))
+        await asyncio.sleep(0.2)
+        time.sleep(1)  # nothing else runs meanwhile, as on a busy machine
+        outcome = await asked
+
+    assert outcome.failure is not None
+    assert outcome.failure.error_class == "timeout_ttft"
 
 
 async def test_bytes_without_content_do_not_stop_the_ttft_clock(clients: ClientPool) -> None:
@@ -426,7 +477,7 @@ async def test_a_cancelled_exchange_stays_cancelled(clients: ClientPool) -> None
 
 async def test_a_body_without_end_is_given_up(clients: ClientPool) -> None:
     flood = b"data: " + b"x" * 1_000_000
-    failure = await fail(clients, [HEAD, *[flood] * 40], ttft_timeout_s=30, total_timeout_s=30)
+    failure = await fail(clients, [HEAD, *[flood] * 40], **PATIENT)
 
     assert failure.error_class == "malformed"
     assert failure.message == "The answer is larger than 32 MiB."

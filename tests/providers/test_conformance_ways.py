@@ -118,6 +118,7 @@ async def test_bad_endings_of_converse_have_their_classes(
     ("status", "message", "error_class"),
     [
         (400, "The provided model identifier is invalid.", "not_found"),
+        (400, "ServiceQuotaExceededException: Your request exceeds the quota.", "quota"),
         (403, f"Bearer {KEY} may not", "auth"),
         (424, "The model failed.", "server_error"),
         (429, "Too many requests", "rate_limited"),
