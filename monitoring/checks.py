@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from models_app.models import LLM
+from models_app.prices import cost_of
 from models_app.probe import row_values
 from monitoring.models import Round, UptimeCheck
 from monitoring.probing import Probed
@@ -12,12 +15,16 @@ from providers.errors import ErrorClass
 from providers.measurement import Outcome
 
 TOLD_OF_ATTEMPT = ("ttft_ms", "total_latency_ms")
+PAID = ("input_tokens", "output_tokens", "cached_tokens")
 
 
 def check_of(round: Round, llm: LLM, probed: Probed) -> UptimeCheck:
-    """The row, not yet saved. Its figures are those of the deciding attempt alone."""
+    """The row, not yet saved. Its figures are those of the deciding attempt alone; its cost is that
+    of all attempts.
+    """
     last, result = probed.outcomes[-1], probed.result
     values = row_values(llm, last.with_flags(*_flags(probed)))
+    values["estimated_cost"] = _cost(llm, probed.outcomes)
     values["error"] = result.error
     values["error_class"] = result.error_class.value if result.error_class else None
     return UptimeCheck(
@@ -30,6 +37,16 @@ def check_of(round: Round, llm: LLM, probed: Probed) -> UptimeCheck:
         created_at=last.started_at,
         **values,
     )
+
+
+def _cost(llm: LLM, outcomes: Sequence[Outcome]) -> Decimal | None:
+    """What the attempts cost as far as that is known: one that failed has no figures to show, but
+    its tokens are paid for.
+    """
+    seen = [outcome.measurement for outcome in outcomes if outcome.measurement is not None]
+    costs = [cost_of(llm, {name: getattr(one, name) for name in PAID}) for one in seen]
+    known = [usd for usd in costs if usd is not None]
+    return sum(known, Decimal(0)) if known else None
 
 
 def _flags(probed: Probed) -> list[str]:

@@ -15,6 +15,7 @@ from models_app.models import LLM, MAX_INTERVAL_MINUTES
 from models_app.pack_serializers import PackChoice
 from models_app.packs import pack_of
 from monitoring import costs
+from monitoring.costs import ZERO
 from monitoring.models import MAX_TOKENS, MonitoringConfig
 
 SHOWN = 50
@@ -101,7 +102,7 @@ def _llms(query: dict[str, Any]) -> Any:
 def _told(found: list[costs.ProbeCost], config: MonitoringConfig, spent: Decimal) -> dict[str, Any]:
     per_day = costs.total(cost.usd_per_day for cost in found)
     cap = config.monthly_cap_usd
-    dearest = sorted(found, key=lambda cost: cost.usd_per_day or costs.ZERO, reverse=True)
+    dearest = sorted(found, key=lambda cost: cost.usd_per_day or ZERO, reverse=True)
     return {
         "per_day_usd": per_day,
         "per_month_usd": per_day * costs.DAYS_A_MONTH,
@@ -110,7 +111,7 @@ def _told(found: list[costs.ProbeCost], config: MonitoringConfig, spent: Decimal
         "unpriced_models": sum(cost.usd is None for cost in found),
         "spent_this_month_usd": spent,
         "monthly_cap_usd": cap,
-        "cap_lasts_days": max(cap - spent, costs.ZERO) / per_day if cap and per_day else None,
+        "cap_lasts_days": None if cap is None or not per_day else max(cap - spent, ZERO) / per_day,
         "budget_paused": config.budget_paused,
         "dearest": dearest[:SHOWN],
     }

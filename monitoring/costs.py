@@ -9,13 +9,15 @@ from decimal import Decimal
 from functools import lru_cache
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Max, Q, Sum
 
+from arguslm.api.ids import oldest_id
 from models_app.models import LLM
 from models_app.packs import pack_of
 from models_app.prices import cost_of
 from models_app.prompts import PROMPT_PACKS, PromptPack
-from monitoring.models import CheckRollup, MonitoringConfig, Spending
+from monitoring.hours import DAY, day_of
+from monitoring.models import CheckRollup, MonitoringConfig, Round, Spending
 from monitoring.tails import Tail, steadily
 from providers.models import ProviderAccount
 from providers.tokens import estimate_tokens
@@ -73,9 +75,9 @@ def spent_this_month(now: datetime) -> Decimal:
 def probe_costs(
     llms: Iterable[LLM], asking: Asking, now: datetime, *, measured: bool
 ) -> list[ProbeCost]:
-    """`measured`: real probes were asked in the same way, so their mean goes before the list."""
+    """`measured`: the mean of real probes that were asked in this way goes before the list."""
     found = list(llms)
-    means = _means({llm.pk for llm in found}, now) if measured else {}
+    means = _means({llm.pk for llm in found}, _asked_so_since(asking, now)) if measured else {}
     return [
         ProbeCost(
             llm=llm,
@@ -92,8 +94,17 @@ def total(costs: Iterable[Decimal | None]) -> Decimal:
     return sum((usd for usd in costs if usd is not None), ZERO)
 
 
-def _means(llm_ids: Collection[UUID], now: datetime) -> dict[UUID, Decimal]:
-    rows = CheckRollup.objects.daily().between(now - MEASURED_OVER, None)
+def _asked_so_since(asking: Asking, now: datetime) -> datetime:
+    """The begin of the last days in which nobody was asked in another way."""
+    since = now - MEASURED_OVER
+    recent = Round.objects.filter(pk__gte=oldest_id(since), created_at__gte=since).order_by()
+    so = Q(prompt_pack=asking.pack.id, max_tokens=asking.max_tokens)
+    last: datetime | None = recent.exclude(so).aggregate(at=Max("created_at"))["at"]
+    return since if last is None else day_of(last) + DAY
+
+
+def _means(llm_ids: Collection[UUID], since: datetime) -> dict[UUID, Decimal]:
+    rows = CheckRollup.objects.daily().between(since, None)
     sums = (
         rows.filter(llm__in=llm_ids, priced__gt=0)
         .order_by()

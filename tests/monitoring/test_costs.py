@@ -10,8 +10,9 @@ from rest_framework.test import APIClient
 
 from models_app.models import LLM
 from monitoring import costs, desk, rounds, shares
-from monitoring.models import MonitoringConfig, Round
+from monitoring.models import MonitoringConfig, Round, UptimeCheck
 from monitoring.rollups import roll_up_waiting
+from providers.models import ProviderAccount
 from tests.make import make_check, make_llm
 from tests.monitoring.conftest import AccountMaker
 from tests.monitoring.history import make_past_round
@@ -151,6 +152,46 @@ def test_a_round_that_turns_out_dearer_asks_nobody_else_once_the_cap_is_reached(
     assert MonitoringConfig.load().budget_paused
 
 
+def checked(account: ProviderAccount, **fields: Any) -> UptimeCheck:
+    account.llms.update(metadata=PRICES, **fields)
+    opened, _ = rounds.open_manual(timezone.now())
+    shares.work_on(*opened.shares.values_list("pk", flat=True))
+    return UptimeCheck.objects.get()
+
+
+@pytest.mark.parametrize(
+    ("model", "error_class"),
+    [
+        ("sim:ttft=5,gap=1,tokens=20", "assertion"),
+        ("sim:ttft=5,gap=1,tokens=20,reasoning=20,fail=thinking-only", "no_answer"),
+    ],
+)
+def test_an_answer_that_does_not_do_is_paid_for_all_the_same(
+    make_simulated: AccountMaker, model: str, error_class: str
+) -> None:
+    check = checked(make_simulated(model), expected_text="never said")
+    assert (check.error_class, check.output_tokens) == (error_class, None)
+    assert check.estimated_cost is not None
+    assert check.estimated_cost >= Decimal("0.02")
+    assert costs.spent_this_month(timezone.now()) == check.estimated_cost
+
+
+def test_every_attempt_of_a_check_is_paid_for(
+    make_simulated: AccountMaker, quick_confirmation: None
+) -> None:
+    account = make_simulated("sim:ttft=5,gap=1,tokens=20,fail=truncated,after=15,first=1")
+    check = checked(account)
+    assert (check.status, check.output_tokens) == ("degraded", 20)
+    assert check.estimated_cost is not None
+    assert check.estimated_cost > Decimal("0.03")
+
+
+def test_attempts_that_brought_nothing_cost_nothing_known(
+    make_simulated: AccountMaker, quick_confirmation: None
+) -> None:
+    assert checked(make_simulated("sim:fail=status-503")).estimated_cost is None
+
+
 def test_a_run_by_hand_is_refused_as_well(api: APIClient) -> None:
     make_priced()
     cap("0.02")
@@ -165,6 +206,26 @@ def test_models_without_a_known_price_do_not_pause_anything(db: None) -> None:
     make_llm(enabled_for_monitoring=True, upstream_id="nobody-knows-its-price")
     cap("0.01")
     assert len(rounds.open_due(timezone.now())) == 1
+
+
+def test_a_cap_of_nothing_lasts_no_day(api: APIClient) -> None:
+    make_priced()
+    cap("0")
+    assert api.get(URL).json()["cap_lasts_days"] == 0
+
+
+def test_what_another_pack_has_cost_is_no_measure_of_this_one(api: APIClient) -> None:
+    llm, now = make_priced(), timezone.now()
+    for days in (3, 2, 1, 0):
+        past = {"status": "up", "estimated_cost": Decimal(days + 1)}
+        make_past_round([llm], now - timedelta(days=days), **past)
+    roll_up_waiting()
+    assert api.get(URL).json()["dearest"][0]["per_probe_usd"] == pytest.approx(2.5)
+    oldest = Round.objects.order_by("created_at")[:2].values("pk")
+    Round.objects.filter(pk__in=oldest).update(max_tokens=17)
+    assert api.get(URL).json()["dearest"][0]["per_probe_usd"] == pytest.approx(1.5)
+    Round.objects.update(prompt_pack="reasoning")
+    assert not api.get(URL).json()["dearest"][0]["is_measured"]
 
 
 def test_a_cap_of_nothing_allows_nothing(db: None) -> None:
