@@ -6,6 +6,8 @@ from typing import Any
 from models_app.models import LLM
 
 MILLION = Decimal(1_000_000)
+# One exchange that would cost more has a wrong price, and no column for it.
+DEAREST_USD = Decimal(100_000)
 OVERRIDE_INPUT = "input_price_per_1m"
 OVERRIDE_OUTPUT = "output_price_per_1m"
 OVERRIDE_CACHED = "cached_input_price_per_1m"
@@ -68,7 +70,11 @@ def _cost(llm: LLM, figures: dict[str, Any]) -> Decimal | None:
     tokens_in, tokens_out = figures["input_tokens"], figures["output_tokens"]
     if tokens_in is None or tokens_out is None:
         return None
-    cached = min(figures["cached_tokens"] or 0, tokens_in)
+    cost = _cost(llm, tokens_in, tokens_out, min(figures["cached_tokens"] or 0, tokens_in))
+    return cost if cost is None or cost < DEAREST_USD else None
+
+
+def _cost(llm: LLM, tokens_in: int, tokens_out: int, cached: int) -> Decimal | None:
     own_in, own_out, own_cached = (
         _price(llm.metadata.get(name))
         for name in (OVERRIDE_INPUT, OVERRIDE_OUTPUT, OVERRIDE_CACHED)

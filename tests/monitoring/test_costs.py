@@ -186,6 +186,16 @@ def test_every_attempt_of_a_check_is_paid_for(
     assert check.estimated_cost > Decimal("0.03")
 
 
+def test_a_price_beyond_reason_costs_nobody_a_result(make_simulated: AccountMaker) -> None:
+    prices = {"input_price_per_1m": 1e12, "output_price_per_1m": 1e12}
+    account = make_simulated("sim:ttft=5,gap=1,tokens=20", "sim:ttft=6,gap=1,tokens=20")
+    account.llms.filter(upstream_id__contains="=6").update(metadata=prices)
+    opened, _ = rounds.open_manual(timezone.now())
+    shares.work_on(*opened.shares.values_list("pk", flat=True))
+    statuses = opened.checks.values_list("status", "estimated_cost")
+    assert list(statuses) == [("up", None), ("up", None)]
+
+
 def test_attempts_that_brought_nothing_cost_nothing_known(
     make_simulated: AccountMaker, quick_confirmation: None
 ) -> None:

@@ -19,6 +19,7 @@ from providers.adapters.events import (
     StreamError,
     ToolCall,
     Usage,
+    count,
 )
 from providers.adapters.openai_events import OpenAIDecoder
 from providers.adapters.sse import SseEvent
@@ -228,3 +229,12 @@ def test_anthropic_errors_in_the_stream_are_found() -> None:
 
 def test_unknown_anthropic_events_are_ignored() -> None:
     assert anthropic({"type": "brand_new"}, {}, {"type": "content_block_delta"}) == []
+
+
+@pytest.mark.parametrize("tokens", [-1, True, "7", float("nan"), 100_000_001, 2**31, 1e300])
+def test_what_cannot_be_a_number_of_tokens_is_unknown(tokens: Any) -> None:
+    assert count(tokens) is None
+
+
+def test_counts_may_be_written_as_fractions() -> None:
+    assert [count(tokens) for tokens in (0, 7.0, 100_000_000)] == [0, 7, 100_000_000]
