@@ -11,9 +11,12 @@ from django.db import transaction
 
 from models_app.models import LLM
 from monitoring.models import ReportedModel
+from providers.errors import ErrorClass
 from providers.measurement import Outcome
 
 log = logging.getLogger(__name__)
+# The model answered, if not as it should: above all then it matters which one that was.
+ANSWERED = frozenset({ErrorClass.ASSERTION, ErrorClass.NO_ANSWER, ErrorClass.CONTENT_FILTER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +34,13 @@ class Sighting:
 
     @property
     def is_news(self) -> bool:
+        failure = self.outcome.failure
+        is_answer = failure is None or failure.error_class in ANSWERED
         known = self.current.get(self.llm.pk)
-        is_same = known and (known.model_reported, known.fingerprint) == self.names
-        return self.outcome.ok and bool(self.outcome.model_reported) and not is_same
+        return is_answer and bool(self.outcome.model_reported) and not self.is_of(known)
+
+    def is_of(self, row: ReportedModel | None) -> bool:
+        return row is not None and (row.model_reported, row.fingerprint) == self.names
 
 
 def note(sightings: Iterable[Sighting]) -> None:
@@ -71,9 +78,12 @@ def _row(sighting: Sighting) -> ReportedModel:
 
 def _replaced(sighting: Sighting) -> tuple[Sighting, ReportedModel]:
     model_reported, fingerprint = sighting.names
-    rows = ReportedModel.objects.filter(
-        llm=sighting.llm.pk, model_reported=model_reported, fingerprint=fingerprint
-    )
+    known = ReportedModel.objects.filter(llm=sighting.llm.pk)
+    # Another share of the account may have noted it meanwhile.
+    current = known.filter(is_current=True).first() or sighting.current[sighting.llm.pk]
+    if sighting.is_of(current):
+        return sighting, current
+    rows = known.filter(model_reported=model_reported, fingerprint=fingerprint)
     row = rows.first() or _row(sighting)
-    row.replace(sighting.current[sighting.llm.pk], sighting.outcome.started_at)
+    row.replace(current, sighting.outcome.started_at)
     return sighting, row

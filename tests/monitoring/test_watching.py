@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from monitoring.canaries import with_canary
 from monitoring.identities import Sighting, note
 from monitoring.models import MonitoringConfig, ReportedModel, UptimeCheck
 from monitoring.signals import checks_recorded
-from providers.errors import ErrorClass
+from providers.errors import ErrorClass, Failure
 from providers.measurement import Outcome, wall_clock
 from tests.make import make_llm
 from tests.monitoring.conftest import AccountMaker
@@ -128,6 +129,30 @@ def test_a_process_that_knows_an_older_name_breaks_nothing() -> None:
     note([Sighting(llm, make_answer(model="m-2"), dict(stale))])
     note([Sighting(llm, make_answer(model="m-3"), stale)])
     assert llm.reported_models.get(is_current=True).model_reported == "m-3"
+
+
+def test_a_model_that_answers_wrongly_because_it_is_another_is_noticed() -> None:
+    wrong = with_canary(make_answer("3", model="m-2"), "4")
+    assert not wrong.ok
+    assert changes(make_llm(), make_answer("4", model="m-1"), wrong) == ["m-1 > m-2"]
+
+
+def test_an_error_of_a_gateway_names_no_model() -> None:
+    broken = replace(make_answer(model="gateway"), failure=Failure(ErrorClass.TRUNCATED, "Cut."))
+    llm = make_llm()
+    note([Sighting(llm, broken, {})])
+    assert not llm.reported_models.exists()
+
+
+def test_a_change_that_two_shares_see_is_one_change() -> None:
+    llm, one = make_llm(), dict[Any, ReportedModel]()
+    note([Sighting(llm, make_answer(model="m-1"), one)])
+    other, first = dict(one), make_answer(model="m-2")
+    note([Sighting(llm, first, one)])
+    note([Sighting(llm, make_answer(model="m-2"), other)])
+    row = llm.reported_models.get(is_current=True)
+    assert (row.changed_at, row.current_since) == (first.started_at, first.started_at)
+    assert other[llm.pk] == row
 
 
 def test_a_round_remembers_what_the_provider_answers_with(make_simulated: AccountMaker) -> None:
