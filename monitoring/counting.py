@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
-from models_app.models import LLM
+from models_app.models import LLM, LLMQuerySet
 from monitoring import totals
 from monitoring.hours import DAY, HOUR, day_of, hour_of, next_whole
 from monitoring.models import CheckRollup, CheckTotal, UptimeCheck, UptimeCheckQuerySet
@@ -108,7 +108,7 @@ class Matching:
         elif totals.are_true():
             return self._of_totals()
         if self.enabled_only:
-            rollups = rollups.filter(llm__enabled_for_monitoring=True)
+            rollups = rollups.filter(llm__in=LLM.objects.monitored().order_by())
         return [(rollups, 1)]
 
     def _of_totals(self) -> Counts:
@@ -116,12 +116,12 @@ class Matching:
         if not self.enabled_only:
             return everything
         rollups = CheckRollup.objects.all()
-        for is_enabled, counts in ((False, everything), (True, [])):
-            some = LLM.objects.filter(enabled_for_monitoring=is_enabled).order_by()
+        watched = LLM.objects.monitored().order_by()
+        for some, counts, sign in ((_unwatched(), everything, -1), (watched, [], 1)):
             ids = list(some.values_list("pk", flat=True)[: NAMED + 1])
             if len(ids) <= NAMED:
-                return [*counts, (rollups.filter(llm__in=ids), 1 if is_enabled else -1)]
-        return [(rollups.filter(llm__enabled_for_monitoring=True), 1)]
+                return [*counts, (rollups.filter(llm__in=ids), sign)]
+        return [(rollups.filter(llm__in=watched), 1)]
 
     def _spans(self, counts: Counts) -> Iterator[Span]:
         """Everything but the tail, by days and hours; what begins or ends within an hour too."""
@@ -165,8 +165,7 @@ class Matching:
             rows = rows.filter(status=self.status)
         # An exclusion leads no database away from the index that has the order of the list; a
         # join or an inclusion would have it sort all checks first.
-        others = LLM.objects.filter(enabled_for_monitoring=False).order_by()
-        return rows.exclude(llm__in=others.values("pk")) if self.enabled_only else rows
+        return rows.exclude(llm__in=_unwatched().values("pk")) if self.enabled_only else rows
 
     def _place(
         self, counts: Counts, folded: list[Span], recent: UptimeCheckQuerySet, offset: int
@@ -181,6 +180,12 @@ class Matching:
         hours = [*self._sums(counts, "h", start, end), *within]
         hour, left = _reached(hours, hour_of, left)
         return min(self.end, hour + HOUR), left
+
+
+def _unwatched() -> LLMQuerySet:
+    """All but `monitored()`."""
+    is_off = Q(enabled_for_monitoring=False) | Q(account__enabled=False)
+    return LLM.objects.filter(is_off).order_by()
 
 
 def _reached(

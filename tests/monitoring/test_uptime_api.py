@@ -16,7 +16,8 @@ from rest_framework.test import APIClient
 
 from monitoring import exports
 from monitoring.exports import COLUMNS
-from monitoring.models import UptimeCheck
+from monitoring.models import Recount, UptimeCheck
+from monitoring.rollups import roll_up_waiting
 from tests.make import make_account, make_check, make_llm, make_round
 
 pytestmark = pytest.mark.django_db
@@ -170,7 +171,7 @@ def test_the_json_export_holds_every_check(api: APIClient) -> None:
     checks = json.loads(export(api, "format=json"))["checks"]
     assert [row["id"] for row in checks] == [str(check.pk) for check in reversed(history)]
     assert set(checks[0]) == set(COLUMNS)
-    assert checks[0]["timestamp"] == "2026-05-04T14:00:00+00:00"
+    assert checks[0]["timestamp"] == "2026-05-04T14:00:00.000000+00:00"
     assert (checks[0]["provider"], checks[0]["latency_ms"]) == ("openai", None)
 
 
@@ -185,6 +186,34 @@ def test_both_exports_tell_the_same(api: APIClient) -> None:
     row = csv_rows(export(api, "format=csv"))[0]
     told = json.loads(export(api, "format=json"))["checks"][0]
     assert row == {name: "" if told[name] is None else str(told[name]) for name in COLUMNS}
+
+
+@pytest.mark.parametrize("microsecond", [0, 1, 500_000, 999_999])
+def test_moments_of_an_export_all_have_one_form(api: APIClient, microsecond: int) -> None:
+    make_check(created_at=NOON.replace(microsecond=microsecond))
+    moment = f"2026-05-04T12:00:00.{microsecond:06}+00:00"
+    assert csv_rows(export(api, "format=csv"))[0]["timestamp"] == moment
+    assert json.loads(export(api, "format=json"))["checks"][0]["timestamp"] == moment
+
+
+def test_an_export_tells_what_the_list_tells(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "BLOCK", 2)
+    figures = {"ttft_ms": 1 / 3, "tps": 1e-7, "input_tokens": 0, "token_source": "usage"}
+    for place, error in enumerate(('Straße\u2028, "so"\n😀', "", None)):
+        at = NOON.replace(microsecond=place * 100_000)
+        cost = Decimal("0.0000000001") * place
+        make_check(created_at=at, error=error, estimated_cost=cost, status="down", **figures)
+    make_check(created_at=NOON, counts_for_uptime=False)
+    renamed = {"provider": "provider_type", "timestamp": "created_at"}
+    listed = api.get(URL).json()["items"]
+    told = json.loads(export(api, "format=json"))["checks"]
+    assert len(told) == len(listed) == 4
+    for row, shown in zip(told, listed, strict=True):
+        at = datetime.fromisoformat(row.pop("timestamp"))
+        assert at == datetime.fromisoformat(shown["created_at"])
+        assert row == {name: shown[renamed.get(name, name)] for name in row}
 
 
 def test_cells_that_a_spreadsheet_would_evaluate_are_escaped(api: APIClient) -> None:
@@ -264,3 +293,14 @@ async def test_under_asgi_an_export_goes_out_chunk_by_chunk(
     await sync_to_async(answer.close)()
     assert len(chunks) == 3
     assert len(csv_rows(b"".join(chunks).decode())) == 3
+
+
+def test_models_of_a_disabled_account_are_not_monitored_now(api: APIClient) -> None:
+    watched = make_check(make_llm(enabled_for_monitoring=True))
+    make_check(make_llm(make_account(enabled=False), enabled_for_monitoring=True))
+    body = api.get(f"{URL}?enabled_only=true").json()
+    assert ([row["id"] for row in body["items"]], body["total"]) == ([str(watched.pk)], 1)
+    roll_up_waiting()
+    for _ in range(2):
+        assert api.get(f"{URL}?enabled_only=true").json()["total"] == 1
+        Recount.objects.create()
