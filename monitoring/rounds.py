@@ -54,8 +54,10 @@ def _open_slot(schedule: Scheduled, config: MonitoringConfig, now: datetime) -> 
         return None
     interval_minutes = schedule.interval_minutes if isinstance(schedule, Cadence) else None
     with transaction.atomic():
-        _hold_the_door(config)
-        if not schedule.claim_slot(slot) or _had_its_round(slot, interval_minutes):
+        config = _hold_the_door(config)
+        if not config.enabled or not schedule.claim_slot(slot):
+            return None
+        if _had_its_round(slot, interval_minutes):
             return None
         return _open(config, Round.Trigger.SCHEDULE, slot, now, interval_minutes)
 
@@ -143,7 +145,7 @@ def cancel(round: Round, now: datetime) -> bool:
         if not round.cancel(now):
             return False
         round.shares.cancel()
-        _keep_counts(round)
+        _take_stock(round)
     return True
 
 
@@ -152,15 +154,16 @@ def finish(round: Round, now: datetime) -> bool:
     with transaction.atomic():
         if not round.finish(now):
             return False
-        _keep_counts(round)
-        _mark_self_offline(round)
+        _take_stock(round)
         MonitoringConfig.objects.update(last_run_at=now)
         transaction.on_commit(lambda: _announce(round))
     return True
 
 
-def _keep_counts(round: Round) -> None:
+def _take_stock(round: Round) -> None:
+    """Of a round that gets no more checks."""
     round.keep_counts(UptimeCheck.objects.tally([round.pk])[round.pk])
+    _mark_self_offline(round)
 
 
 def finish_left_over(now: datetime) -> None:

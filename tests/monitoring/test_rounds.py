@@ -84,6 +84,18 @@ def test_a_switched_off_schedule_opens_nothing() -> None:
     assert rounds.open_due(NOW) == []
 
 
+@pytest.mark.parametrize("interval_minutes", [None, 5])
+def test_a_tick_that_read_the_settings_before_they_were_switched_off_opens_nothing(
+    interval_minutes: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_llm(enabled_for_monitoring=True, monitoring_interval_minutes=interval_minutes)
+    read_before = make_config()
+    make_config(enabled=False)
+    monkeypatch.setattr(MonitoringConfig, "load", lambda: read_before)
+    assert rounds.open_due(NOW) == []
+    assert not Round.objects.exists()
+
+
 def test_of_two_ticks_that_saw_the_same_slot_one_gets_it() -> None:
     first, second = MonitoringConfig.load(), MonitoringConfig.load()
     assert first.claim_slot(NOW)
@@ -294,6 +306,18 @@ def test_no_network_anywhere_marks_the_round_and_blames_no_provider() -> None:
         make_check(make_llm(account), share.round, status="down", error_class="connect")
     rounds.finish(share.round, NOW)
     assert share.round.self_offline
+    assert not share.round.checks.filter(counts_for_uptime=True).exists()
+
+
+def test_a_cancelled_round_without_a_network_blames_no_provider_either() -> None:
+    share = make_share(status=RoundShare.Status.RUNNING)
+    for port in range(3):
+        account = make_account(
+            {"base_url": f"http://10.0.0.{port}/v1"}, provider_type="custom_openai_compatible"
+        )
+        make_check(make_llm(account), share.round, status="down", error_class="connect")
+    rounds.cancel(share.round, NOW)
+    assert Round.objects.get().self_offline
     assert not share.round.checks.filter(counts_for_uptime=True).exists()
 
 
