@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
-from arguslm.api.leases import HEARTBEAT_S
+from arguslm.api.leases import HEARTBEAT_S, LeaseLost
 from models_app.models import LLM
 from monitoring import budget, rounds, writer
 from monitoring.models import RoundShare
@@ -120,6 +120,8 @@ class Desk:
                 return
             share.round.start(timezone.now())
             self._begin(share)
+        except LeaseLost:
+            log.info("Share %s was taken from us before its first probe.", share_id)
         except AWAY as exc:
             # Nobody has it then, or its lease runs out: the next tick calls it again.
             log.warning("A share could not be taken: %s", exc)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from unittest.mock import ANY
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import OperationalError
@@ -443,3 +443,22 @@ def test_a_model_that_had_no_turn_is_free_for_the_next_round(
     waiting = LLM.objects.get(upstream_id=f"{QUICK},seed=91")
     assert opened.shares.get().left_out == [str(waiting.pk)]
     assert opened.status == "completed"
+
+
+@pytest.mark.parametrize("crashes", [0, desk.MAX_CRASHES])
+def test_a_share_that_is_cancelled_while_it_is_taken_disturbs_no_other(
+    make_simulated: AccountMaker, monkeypatch: pytest.MonkeyPatch, crashes: int
+) -> None:
+    make_simulated(QUICK)
+    opened, take = open_round(), RoundShare.take
+    ago = timezone.now() - timedelta(minutes=1)
+    opened.shares.update(status="running", lease_expires_at=ago, crashes=crashes)
+
+    def take_too_late(pk: UUID, own: UUID) -> RoundShare | None:
+        taken = take(pk, own)
+        rounds.cancel(Round.objects.get(), timezone.now())
+        return taken
+
+    monkeypatch.setattr(RoundShare, "take", take_too_late)
+    assert work_off(opened).status == "cancelled"
+    assert not opened.checks.exists()
