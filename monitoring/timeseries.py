@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from monitoring.histograms import Histogram
-from monitoring.hours import DAY, HOUR, day_of, hour_of
+from monitoring.hours import DAY, HOUR, day_of, hour_of, next_whole
 from monitoring.models import CheckRollup
 from monitoring.models.rollups import COUNTS
 from monitoring.rollups import FIELDS, HISTOGRAMS, Row
@@ -48,9 +48,9 @@ def timeseries(llm_id: UUID, bucket: str, start: datetime, end: datetime) -> lis
 
 
 def _points(llm_id: UUID, bucket: str, start: datetime, end: datetime, tail: Tail) -> list[Point]:
-    span, _ = SPANS[bucket]
+    span, length = SPANS[bucket]
     begin = begin_of(bucket)
-    first = begin(start)
+    first, end = begin(start), next_whole(end, length)
     points: dict[datetime, Point] = {}
     for rollup in CheckRollup.objects.filter(llm=llm_id, span=span).between(first, end):
         point = points[rollup.start] = Point(rollup.start)

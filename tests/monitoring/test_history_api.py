@@ -144,6 +144,18 @@ def test_folded_and_waiting_checks_make_one_series(api: APIClient) -> None:
     assert sum(point["checks"] for point in by_day) == 19
 
 
+def test_the_last_bucket_is_whole_whether_its_checks_are_folded_or_not(api: APIClient) -> None:
+    llm = make_llm()
+    start = timezone.now().replace(minute=0, second=0, microsecond=0) - 3 * HOUR
+    for minute in (10, 50):
+        make_check(llm, created_at=start + minute * timedelta(minutes=1))
+    end = (start + HOUR / 2).strftime("%Y-%m-%dT%H:%M:%SZ")
+    url = f"{SERIES}?model_id={llm.pk}&end={end}"
+    assert [point["checks"] for point in get(api, url)["points"]] == [2]
+    roll_up_waiting()
+    assert [point["checks"] for point in get(api, url)["points"]] == [2]
+
+
 @pytest.mark.parametrize(
     "query",
     [
