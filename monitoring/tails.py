@@ -57,7 +57,3 @@ def steadily(read: Callable[[Tail], T]) -> T:
         if not tail.has_moved():
             return found
     return read(Tail.now())
-
-
-def not_rolled_up() -> UptimeCheckQuerySet:
-    return Tail.now().checks()

@@ -10,7 +10,7 @@ from monitoring import rollups
 from monitoring.histograms import Histogram
 from monitoring.models import CheckRollup, Round, Spending, UptimeCheck
 from monitoring.rollups import roll_up_waiting
-from monitoring.tails import not_rolled_up
+from monitoring.tails import Tail
 from providers.statistics.quantiles import quantile
 from tests.make import make_check, make_llm, make_round
 from tests.monitoring.history import make_history, make_past_round
@@ -51,7 +51,7 @@ def test_folding_again_changes_nothing() -> None:
 def test_a_round_under_way_waits(db: None) -> None:
     make_check(round=make_round(status="running"))
     assert roll_up_waiting() == 0
-    assert not_rolled_up().count() == 1
+    assert Tail.now().checks().count() == 1
 
 
 def test_a_cancelled_round_is_folded_as_well() -> None:
@@ -66,10 +66,10 @@ def test_a_round_is_folded_in_chunks_and_an_interrupted_one_goes_on(
     llms = [make_llm() for _ in range(5)]
     past = make_past_round(llms, NOON)
     assert rollups._fold_chunk(past) == 2
-    assert not_rolled_up().count() == 3
+    assert Tail.now().checks().count() == 3
     assert roll_up_waiting() == 3
     assert CheckRollup.objects.hourly().checks() == 5
-    assert not not_rolled_up().exists()
+    assert not Tail.now().checks().exists()
 
 
 def test_of_two_that_fold_the_same_chunk_one_gets_it() -> None:
@@ -90,7 +90,7 @@ def test_a_fold_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(OperationalError):
         roll_up_waiting()
     monkeypatch.undo()
-    assert (CheckRollup.objects.count(), not_rolled_up().count()) == (0, 1)
+    assert (CheckRollup.objects.count(), Tail.now().checks().count()) == (0, 1)
     assert rollups._fold_chunk(Round.objects.get(pk=past.pk)) == 1
 
 
