@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 
 FIELDS = 5
+# croniter draws a number at random for these each time it is asked; no name of a month or a day
+# begins so.
+DRAWN = ("r", "h")
+AT_SOME_TIME = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def is_cron(text: str) -> bool:
-    """Five fields: minute, hour, day of the month, month, day of the week."""
-    return len(text.split()) == FIELDS and bool(croniter.is_valid(text))
+    """Five fields: minute, hour, day of the month, month, day of the week; some day has to come."""
+    parts = text.lower().replace(",", " ").split()
+    if len(text.split()) != FIELDS or any(part.startswith(DRAWN) for part in parts):
+        return False
+    return bool(croniter.is_valid(text)) and _ever_comes(text)
+
+
+def _ever_comes(text: str) -> bool:
+    """Not so the 30th of February."""
+    try:
+        next_of_cron(text, AT_SOME_TIME)
+    except CroniterBadDateError:
+        return False
+    return True
 
 
 def next_of_cron(text: str, after: datetime) -> datetime:

@@ -93,11 +93,12 @@ class BenchmarkSchedule(RunSettings):
 
     def change(self, llms: Sequence[LLM] | None, **fields: Any) -> None:
         """Saves other settings; another rhythm counts from now."""
-        rhythm = {"cron", "every_hours", "enabled"}
+        rhythm = [name for name in ("cron", "every_hours", "enabled") if name in fields]
+        is_other = any(getattr(self, name) != fields[name] for name in rhythm)
         with transaction.atomic():
             for name, value in fields.items():
                 setattr(self, name, value)
-            if rhythm & set(fields):
+            if is_other:
                 self.next_due_at = self.first_slot(timezone.now())
                 fields["next_due_at"] = self.next_due_at
             self.save(update_fields=[*fields, "updated_at"])
