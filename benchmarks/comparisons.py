@@ -20,7 +20,10 @@ METRICS = ("ttft_ms", "total_latency_ms", "tpot_ms", "tps")
 ALL_PAIRS_UP_TO = 6
 # Failures from this share on are worth a word: those who answer may be the quick ones.
 MANY_FAILED = 0.05
-COMPARED_SETTINGS = ("prompt", "max_tokens", "concurrency_per_llm", "request_rate", "cache_busting")
+COMPARED_SETTINGS = (
+    *("prompt_pack", "prompt", "max_tokens"),
+    *("concurrency_per_llm", "request_rate", "cache_busting"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,16 @@ def against(earlier: Sequence[Side], side: Side, obstacle: str | None = None) ->
     return Question(Side.pooled(side.llm_id, side.name, earlier), side, obstacle, earlier)
 
 
+def compared_settings(run: BenchmarkRun) -> tuple[str, ...]:
+    """What another run must have in common with this one to be compared with it."""
+    return COMPARED_SETTINGS if run.request_rate is None else (*COMPARED_SETTINGS, "arrivals")
+
+
 def difference_of(run: BenchmarkRun, other: BenchmarkRun) -> str | None:
     """Why two runs cannot be compared; None when they can."""
-    differing = [n for n in COMPARED_SETTINGS if getattr(run, n) != getattr(other, n)]
-    if run.prompt_pack != other.prompt_pack and "prompt" not in differing:
-        differing.insert(0, "prompt_pack")
+    differing = [n for n in compared_settings(run) if getattr(run, n) != getattr(other, n)]
+    if "prompt" in differing and "prompt_pack" in differing:
+        differing.remove("prompt_pack")
     if not differing:
         return None
     return f"The runs asked in different ways: {', '.join(differing)}."
@@ -83,10 +91,7 @@ def judged(questions: Sequence[Question], metric: str) -> list[Judgement]:
 
 
 def series_of(question: Question, metric: str, limits: Limits, *, fewest_runs: int) -> Series:
-    """Earlier runs that were spoiled are left out, unless there is no other."""
-    fit = [side for side in question.earlier if side.fault(metric) is None]
-    if fit:
-        question = against(fit, question.current, question.obstacle)
+    question = _unspoiled(question, metric)
     return Series(
         [other.values(metric) for other in question.earlier],
         question.current.values(metric),
@@ -97,9 +102,16 @@ def series_of(question: Question, metric: str, limits: Limits, *, fewest_runs: i
     )
 
 
+def _unspoiled(question: Question, metric: str) -> Question:
+    """Without the earlier runs that were spoiled, unless there is no other."""
+    fit = [side for side in question.earlier if side.fault(metric) is None]
+    return against(fit, question.current, question.obstacle) if fit else question
+
+
 def limits_of(questions: Iterable[Question], metric: str) -> Limits:
     """The client's own error as a share of the values: the largest of the sides' medians."""
-    sides = [side for q in questions for side in (q.baseline, q.current)]
+    compared = [_unspoiled(question, metric) for question in questions]
+    sides = [side for q in compared for side in (q.baseline, q.current)]
     error = max((_error_share(side, metric) for side in sides), default=0.0)
     return Limits(calibrated_error=error)
 

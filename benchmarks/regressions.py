@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from benchmarks.baselines import FEWEST_RUNS, Judgement, judge
+from benchmarks.baselines import FEWEST_RUNS, FEWEST_VALUES, Judgement, judge
 from benchmarks.comparisons import (
     Question,
     against,
     cautions_of,
-    difference_of,
+    compared_settings,
     limits_of,
     series_of,
 )
 from benchmarks.models import BenchmarkRun
-from benchmarks.sides import sides_of
+from benchmarks.sides import Side, sides_of
 from benchmarks.signals import run_judged
 from benchmarks.summaries import interval_document
 from providers.statistics.comparison import VerdictState
 
 METRICS = ("ttft_ms", "total_latency_ms", "tps")
 SLOWER = VerdictState.SLOWER.value
-# Runs looked at for each that is wanted: regressed ones are no baseline.
-LOOK_BACK = 4
+RUNS_AT_A_TIME = 50
 
 
 def judge_run(run_id: UUID | str) -> None:
@@ -43,13 +42,9 @@ def judge_run(run_id: UUID | str) -> None:
 
 
 def verdicts_of(run: BenchmarkRun) -> list[dict[str, Any]]:
-    current, earlier = sides_of(run), earlier_runs(run)
-    baselines = {llm_id: usable(earlier, llm_id, _wanted(run)) for llm_id in current}
-    pools = {other.pk: sides_of(other) for runs in baselines.values() for other in runs}
-    questions = [
-        against([pools[other.pk][side.llm_id] for other in baselines[side.llm_id]], side)
-        for side in current.values()
-    ]
+    current = sides_of(run)
+    baselines = baselines_of(run, current)
+    questions = [against(baselines[side.llm_id], side) for side in current.values()]
     asked = [(question, metric) for question in questions for metric in METRICS]
     judgements = judge(
         [series_of(q, m, limits_of([q], m), fewest_runs=FEWEST_RUNS) for q, m in asked]
@@ -61,24 +56,45 @@ def verdicts_of(run: BenchmarkRun) -> list[dict[str, Any]]:
     ]
 
 
-def earlier_runs(run: BenchmarkRun) -> list[BenchmarkRun]:
+def baselines_of(run: BenchmarkRun, llm_ids: Iterable[UUID]) -> dict[UUID, list[Side]]:
+    """Each LLM in the newest earlier runs that tell something of it and in which it was not slower.
+
+    However long the others have lasted: no baseline adapts by itself.
+    """
+    found: dict[UUID, list[Side]] = {llm_id: [] for llm_id in llm_ids}
+    most = run.schedule.baseline_runs if run.schedule is not None else 0
+    for other in earlier_runs(run):
+        lacking = {llm_id for llm_id, earlier in found.items() if len(earlier) < most}
+        if not lacking:
+            break
+        wanted = {i for i in lacking & {*other.llm_ids} if not has_regressed(other, i)}
+        sides = sides_of(other) if wanted else {}
+        for llm_id in wanted:
+            if _is_fit(sides[llm_id]):
+                found[llm_id].append(sides[llm_id])
+    return found
+
+
+def _is_fit(side: Side) -> bool:
+    return any(
+        side.fault(metric) is None and len(side.values(metric)) >= FEWEST_VALUES
+        for metric in METRICS
+    )
+
+
+def earlier_runs(run: BenchmarkRun) -> Iterator[BenchmarkRun]:
     """Completed runs of the schedule that asked in the same way, newest first."""
     schedule = run.schedule
     if schedule is None:
-        return []
-    rows = schedule.runs.filter(status=BenchmarkRun.Status.COMPLETED, created_at__lt=run.created_at)
+        return iter(())
+    alike = {name: getattr(run, name) for name in compared_settings(run)}
+    rows = schedule.runs.filter(
+        status=BenchmarkRun.Status.COMPLETED, created_at__lt=run.created_at, **alike
+    )
     if schedule.baseline_from is not None:
         rows = rows.filter(created_at__gte=schedule.baseline_from)
-    newest = rows.prefetch_related("targets").order_by("-created_at")[
-        : LOOK_BACK * schedule.baseline_runs
-    ]
-    return [other for other in newest if difference_of(run, other) is None]
-
-
-def usable(runs: Sequence[BenchmarkRun], llm_id: UUID, most: int) -> list[BenchmarkRun]:
-    """The newest in which the LLM took part and was not slower: no baseline adapts by itself."""
-    found = [run for run in runs if llm_id in run.llm_ids and not has_regressed(run, llm_id)]
-    return found[:most]
+    slim = rows.defer("prompt", "facts").prefetch_related("targets").order_by("-created_at")
+    return slim.iterator(chunk_size=RUNS_AT_A_TIME)
 
 
 def has_regressed(run: BenchmarkRun, llm_id: UUID) -> bool:
@@ -86,10 +102,6 @@ def has_regressed(run: BenchmarkRun, llm_id: UUID) -> bool:
         verdict["model_id"] == str(llm_id) and verdict["state"] == SLOWER
         for verdict in run.verdicts or []
     )
-
-
-def _wanted(run: BenchmarkRun) -> int:
-    return run.schedule.baseline_runs if run.schedule is not None else 0
 
 
 def _slower_before(run: BenchmarkRun) -> set[tuple[str, str]] | None:

@@ -76,6 +76,16 @@ def test_a_schedule_is_made_read_changed_and_deleted(api: APIClient) -> None:
     assert api.get(url).status_code == 404
 
 
+def test_a_change_that_leaves_the_rhythm_alone_moves_no_slot(api: APIClient) -> None:
+    schedule = make_schedule()
+    BenchmarkSchedule.objects.update(next_due_at=NOW)
+    same = {"name": "Renamed", "enabled": True, "every_hours": 6, "cron": None}
+
+    body = api.patch(f"{URL}/{schedule.pk}", same, format="json").json()
+
+    assert (body["name"], body["next_due_at"]) == ("Renamed", "2026-01-31T12:30:00Z")
+
+
 def test_a_list_of_schedules_costs_three_queries(
     api: APIClient, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -97,6 +107,10 @@ def test_a_list_of_schedules_costs_three_queries(
         {"cron": "* * * * * *"},
         {"cron": "61 * * * *"},
         {"cron": "@daily"},
+        {"cron": "0 0 30 2 *"},
+        {"cron": "0 0 31 4,6 *"},
+        {"cron": "R 3 * * *"},
+        {"cron": "0 3 R(1-5),9 * *"},
         {"cron": 5},
         {"every_hours": 0},
         {"every_hours": 745},
@@ -134,6 +148,10 @@ def test_a_wrong_schedule_is_refused_and_not_stored(api: APIClient, fields: dict
 def test_the_next_slot_of_a_cron_expression_is_in_utc(text: str, expected: datetime) -> None:
     assert is_cron(text)
     assert next_of_cron(text, NOW) == expected
+
+
+def test_months_and_days_may_be_named() -> None:
+    assert is_cron("0 3 * mar,apr fri")
 
 
 def test_missed_slots_are_left_out_without_drift() -> None:
@@ -254,6 +272,41 @@ def test_a_regressed_run_never_becomes_the_baseline() -> None:
 
     assert set(found.values()) == {"slower"}
     assert (runs[-1].verdicts or [])[0]["baseline_runs"] == 4
+
+
+def test_the_baseline_is_found_however_long_the_runs_have_been_slower() -> None:
+    schedule = make_schedule(baseline_runs=3)
+    runs = make_history(schedule, 1.0, 1.0, 1.01, 0.99, *[1.6] * 20)
+
+    for run in runs:
+        found = states(run)
+
+    assert set(found.values()) == {"slower"}
+    assert (runs[-1].verdicts or [])[0]["baseline_runs"] == 3
+
+
+def test_the_error_of_late_runs_does_not_blunt_the_comparison_with_the_others() -> None:
+    runs = make_history(make_schedule(), 1.0, 1.01, 0.99, *[1.0] * 4, 1.3)
+    for run in runs[3:-1]:
+        run.results.update(quality_flags=["client_lag"], uncertainty_ms=45.0)
+
+    for run in runs:
+        found = states(run)
+
+    assert found["ttft_ms"] == "slower"
+    assert (runs[-1].verdicts or [])[0]["baseline_runs"] == 3
+
+
+def test_an_outage_pushes_no_run_out_of_the_baseline() -> None:
+    runs = make_history(make_schedule(baseline_runs=3), 1.0, 1.01, 0.99, *[1.0] * 4, 1.6)
+    for run in runs[3:-1]:
+        run.results.update(error="The provider answered 503.", error_class="server_error")
+
+    for run in runs:
+        found = states(run)
+
+    assert set(found.values()) == {"slower"}
+    assert (runs[-1].verdicts or [])[0]["baseline_runs"] == 3
 
 
 def test_a_schedule_may_want_a_second_slower_run_before_it_is_an_alert(api: APIClient) -> None:
