@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from rest_framework.exceptions import ValidationError
 
 from arguslm.api.admin import RecordAdmin, RecordInline
+from arguslm.api.errors import flatten
+from benchmarks.inputs import ScheduleInput
 from benchmarks.models import (
     BenchmarkResult,
     BenchmarkRun,
@@ -136,6 +141,21 @@ class BenchmarkResultAdmin(RecordAdmin):
         return lookup == "run__id__exact" or super().lookup_allowed(lookup, value, request)
 
 
+class ScheduleForm(forms.ModelForm[BenchmarkSchedule]):
+    """Takes what the API takes."""
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        given["slo"] = given.get("slo") or {}
+        rules = ScheduleInput().fields
+        for name in {*BenchmarkSchedule.SETTINGS} & {*given}:
+            try:
+                rules[name].run_validation(given[name])
+            except ValidationError as exc:
+                self.add_error(name, list(chain(*flatten(exc.detail).values())))
+        return given
+
+
 class ScheduleTargetInline(admin.TabularInline[ScheduleTarget, BenchmarkSchedule]):
     model = ScheduleTarget
     fields = ["position", "llm"]
@@ -149,6 +169,7 @@ class ScheduleTargetInline(admin.TabularInline[ScheduleTarget, BenchmarkSchedule
 
 @admin.register(BenchmarkSchedule)
 class BenchmarkScheduleAdmin(admin.ModelAdmin[BenchmarkSchedule]):
+    form = ScheduleForm
     list_display = ["name", "enabled", "cron", "every_hours", "prompt_pack", "next_due_at"]
     list_filter = ["enabled", "prompt_pack"]
     search_fields = ["name", "llms__upstream_id", "llms__custom_name"]

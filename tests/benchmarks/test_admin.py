@@ -139,6 +139,38 @@ def test_a_schedule_without_a_rhythm_is_refused(
     assert not BenchmarkSchedule.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("prompt_pack", "nope"),
+        ("request_rate", "0"),
+        ("request_rate", "101"),
+        ("model_time_limit_s", "0"),
+        ("run_time_limit_s", "0"),
+        ("slo", "[1]"),
+        ("slo", '{"ttft": 5}'),
+    ],
+)
+def test_the_form_of_a_schedule_refuses_what_the_api_refuses(
+    admin_client: Client, field: str, text: str
+) -> None:
+    fields = {"cron": "0 3 * * *", "targets-0-llm": str(make_llm().pk), field: text}
+
+    page = admin_client.post(f"{SCHEDULES}add/", schedule_form(**fields))
+
+    assert page.status_code == 200
+    assert list(page.context["adminform"].form.errors) == [field]
+    assert not BenchmarkSchedule.objects.exists()
+
+
+def test_objectives_left_blank_are_none(admin_client: Client) -> None:
+    fields = {"cron": "0 3 * * *", "targets-0-llm": str(make_llm().pk), "slo": ""}
+
+    assert admin_client.post(f"{SCHEDULES}add/", schedule_form(**fields)).status_code == 302
+
+    assert BenchmarkSchedule.objects.get().slo == {}
+
+
 def test_a_list_of_schedules_costs_the_same_however_long(
     admin_client: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
