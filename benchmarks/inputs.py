@@ -20,6 +20,7 @@ from benchmarks.models.settings import (
     MAX_RATE,
     MAX_TIME_LIMIT_S,
     MAX_TOKENS,
+    MIN_RATE,
 )
 from benchmarks.objectives import PRESETS
 from models_app.models import LLM
@@ -71,6 +72,7 @@ class SettingsInput(Input):
     request_rate = Number(
         default=None,
         allow_null=True,
+        min_value=MIN_RATE,
         max_value=MAX_RATE,
         help_text="Requests per second and model, sent whether or not earlier ones were answered.",
     )

@@ -10,7 +10,7 @@ from benchmarks.engine import Arrivals
 MAX_ITERATIONS = 1_000
 MAX_TOKENS = 4_096
 MAX_CONCURRENCY = 64
-MAX_RATE = 100.0
+MIN_RATE, MAX_RATE = 0.001, 100.0
 MAX_TIME_LIMIT_S = 7 * 24 * 3600
 ARRIVALS = [(kind.value, kind.value.capitalize()) for kind in Arrivals]
 

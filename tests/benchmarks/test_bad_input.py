@@ -21,7 +21,7 @@ WRONG: dict[str, list[Any]] = {
     "max_tokens": [None, 0, -1, 4097, HUGE, "5", 1.5, True, []],
     "num_runs": [None, 0, -1, 1001, HUGE, "5", 1.5, True, []],
     "concurrency_per_llm": [None, 0, -1, 65, HUGE, "5", 1.5, True, []],
-    "request_rate": [0, -1, 101, HUGE, 10**400, "5", True, [], {}],
+    "request_rate": [0, -1, 0.0009, 1e-300, 101, HUGE, 10**400, "5", True, [], {}],
     "arrivals": [None, "", "regular", 5, True, []],
     "cache_busting": [None, 0, 1, "yes", []],
     "model_time_limit_s": [0, -1, 604_801, HUGE, "5", 1.5, True],
