@@ -20,7 +20,7 @@ from benchmarks.announcements import announce
 from benchmarks.engine import MAX_IN_FLIGHT, Finished, Load
 from benchmarks.facts import facts_of
 from benchmarks.models import MAX_CRASHES, BenchmarkResult, BenchmarkRun
-from benchmarks.probing import Probing, Work
+from benchmarks.probing import WARM_UP, Probing, Work
 from benchmarks.tokens import estimate_of
 from models_app.models import LLM
 from models_app.packs import pack_of
@@ -55,7 +55,8 @@ def execute(run: BenchmarkRun) -> None:
 
 
 def _carry(run: BenchmarkRun) -> None:
-    run.facts = facts_of(run.llms.select_related("account"))
+    # A resumed run keeps those of its beginning.
+    run.facts = run.facts or facts_of(run.llms.select_related("account"))
     run.start()
     try:
         if run.crashes >= MAX_CRASHES:
@@ -117,15 +118,16 @@ class Execution:
             return found
 
     def _save(self, arrived: Sequence[Finished[Outcome]]) -> None:
-        if arrived:
-            rows = [self._row(done, place) for place, done in enumerate(arrived, start=1)]
+        results = [done for done in arrived if done.step.iteration != WARM_UP]
+        if results:
+            rows = [self._row(done, place) for place, done in enumerate(results, start=1)]
             with transaction.atomic():
                 self._heartbeat()
                 BenchmarkResult.objects.bulk_create(rows)
             self.ordinal += len(rows)
             self._is_told = False
-            for done in arrived:
-                learn(self.llms[done.step.llm_id], done.outcome)
+        for done in arrived:
+            learn(self.llms[done.step.llm_id], done.outcome)
         if not self._is_told and time.monotonic() - self._told_at >= ANNOUNCE_S:
             self._told_at, self._is_told = time.monotonic(), True
             announce(self.run.pk)

@@ -7,17 +7,19 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from benchmarks import engine
 from benchmarks.engine import Finished, Load, OpenLoop, Step
-from models_app.probe import Target, probe
+from models_app.probe import Target, probe, quirks_of
 from models_app.prompts import PromptPack
 from providers.adapters import ClientPool
 from providers.measurement import Outcome, now_ns
 
 WARM_UP_TOKENS = 16
+# The iteration of a warm-up: no result of the run.
+WARM_UP = 0
 MARK_LENGTH = 12
 # What a mark costs by the tokenizers of today, give or take two.
 MARK_TOKENS = 10
@@ -50,6 +52,8 @@ def mark(run_id: UUID, llm_id: UUID, iteration: int) -> str:
 
 
 class Probing:
+    """`tell` gets every outcome, and the warm-ups that taught how a provider wants to be asked."""
+
     def __init__(
         self, work: Work, clients: ClientPool, tell: Callable[[Finished[Outcome]], None]
     ) -> None:
@@ -57,6 +61,7 @@ class Probing:
         self._clients = clients
         self._tell = tell
         self._gates = {t.account_id: self._gate(t.account_id) for t in work.targets.values()}
+        self._targets = dict(work.targets)
         self._spent_s = defaultdict(float, work.spent_s)
 
     async def run(self, steps: Sequence[Step]) -> None:
@@ -68,8 +73,7 @@ class Probing:
 
     async def _ask(self, step: Step, sched_ns: int) -> Outcome | None:
         """None when the LLM has used up its time."""
-        target = self._work.targets[step.llm_id]
-        async with self._gates[target.account_id]:
+        async with self._gate_of(step.llm_id):
             if self._is_out_of_time(step.llm_id):
                 return None
             acq_ns = now_ns()
@@ -80,17 +84,18 @@ class Probing:
         return outcome
 
     async def _warm(self, llm_id: UUID) -> None:
-        target = self._work.targets[llm_id]
-        async with self._gates[target.account_id]:
-            tokens = min(WARM_UP_TOKENS, self._work.max_tokens)
-            await self._probe(Step(llm_id, 0), tokens)
+        step = Step(llm_id, WARM_UP)
+        async with self._gate_of(llm_id):
+            outcome = await self._probe(step, min(WARM_UP_TOKENS, self._work.max_tokens))
+        if quirks_of(outcome):
+            self._tell(Finished(step, outcome))
 
     async def _probe(
         self, step: Step, max_tokens: int, sched_ns: int | None = None, acq_ns: int | None = None
     ) -> Outcome:
         work = self._work
-        return await probe(
-            work.targets[step.llm_id],
+        outcome = await probe(
+            self._targets[step.llm_id],
             work.pack,
             max_tokens=max_tokens,
             clients=self._clients,
@@ -98,10 +103,18 @@ class Probing:
             acq_ns=acq_ns,
             mark=mark(work.run_id, step.llm_id, step.iteration) if work.cache_busting else "",
         )
+        if quirks := quirks_of(outcome):
+            target = self._targets[step.llm_id]
+            adapted = replace(target.endpoint, **quirks)
+            self._targets[step.llm_id] = replace(target, endpoint=adapted)
+        return outcome
 
     def _is_out_of_time(self, llm_id: UUID) -> bool:
         limit_s = self._work.model_time_limit_s
         return limit_s is not None and self._spent_s[llm_id] >= limit_s
+
+    def _gate_of(self, llm_id: UUID) -> Gate:
+        return self._gates[self._targets[llm_id].account_id]
 
     def _gate(self, account_id: UUID) -> Gate:
         """The limit that the operator set on an account holds here too."""

@@ -66,12 +66,18 @@ def row_values(llm: LLM, outcome: Outcome) -> dict[str, Any]:
     return values
 
 
-def learn(llm: LLM, outcome: Outcome) -> None:
-    """Remembers on the account how its provider wants to be asked."""
+def quirks_of(outcome: Outcome) -> dict[str, Any]:
+    """What an answer taught about how its provider wants to be asked: fields of an Endpoint."""
     quirks: dict[str, Any] = {}
     if outcome.stream_options_refused:
         quirks["stream_options"] = False
     if outcome.token_param_refused:
-        quirks["token_param"] = OTHER_TOKEN_PARAM[llm.account.endpoint.token_param]
+        quirks["token_param"] = OTHER_TOKEN_PARAM[outcome.token_param_refused]
+    return quirks
+
+
+def learn(llm: LLM, outcome: Outcome) -> None:
+    """Remembers on the account how its provider wants to be asked."""
+    quirks = quirks_of(outcome)
     if quirks and any(llm.account.quirks.get(key) != value for key, value in quirks.items()):
         llm.account.learn(**quirks)

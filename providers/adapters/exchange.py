@@ -63,7 +63,7 @@ def _with_refusals(outcome: Outcome, dialect: Dialect) -> Outcome:
     return replace(
         outcome,
         stream_options_refused="stream_options" in dialect.tried,
-        token_param_refused="token_param" in dialect.tried,
+        token_param_refused=dialect.other_token_param if "token_param" in dialect.tried else None,
         temperature_refused="temperature" in dialect.tried,
     )
 

@@ -113,11 +113,13 @@ class Dialect:
         if not _UNWELCOME.search(text):
             return None
         if re.search(rf"\b{self.token_param}\b", text) and "token_param" not in self.tried:
-            return replace(self, token_param=self._other, tried=self.tried | {"token_param"})
+            return replace(
+                self, token_param=self.other_token_param, tried=self.tried | {"token_param"}
+            )
         if self.temperature and "temperature" in text:
             return replace(self, temperature=False, tried=self.tried | {"temperature"})
         return None
 
     @property
-    def _other(self) -> TokenParam:
+    def other_token_param(self) -> TokenParam:
         return "max_tokens" if self.token_param != "max_tokens" else "max_completion_tokens"  # noqa: S105 - names of request fields

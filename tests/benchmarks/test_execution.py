@@ -350,6 +350,29 @@ def test_without_cache_busting_the_prompt_is_sent_as_it_is(
     assert prompts == ["Say it."] * 3
 
 
+@pytest.mark.parametrize(
+    ("fault", "quirks"),
+    [
+        ("refuse-stream-options", {"stream_options": False}),
+        ("refuse-max-tokens", {"token_param": "max_completion_tokens"}),
+    ],
+)
+def test_a_field_that_a_provider_refuses_is_sent_once_and_never_again(
+    simulator: Simulator, fault: str, quirks: dict[str, Any]
+) -> None:
+    name = f"sim:ttft=2,gap=0.5,tokens=6,fail={fault}"
+    llm = make_simulated_llm(simulator, name)
+    run = make_run(llm, num_runs=4)
+    before = asked(simulator, name)
+
+    tasks.execute(str(run.pk))
+
+    llm.account.refresh_from_db()
+    assert run.results.filter(error=None).count() == 4
+    # The refused one, the warm-up and four.
+    assert (asked(simulator, name) - before, llm.account.quirks) == (6, quirks)
+
+
 def test_an_open_loop_counts_response_times_from_its_timetable(simulator: Simulator) -> None:
     llm = make_simulated_llm(simulator, "sim:ttft=150,gap=1,tokens=5")
     llm.account.concurrency_limit = 1
@@ -453,6 +476,17 @@ def test_a_run_notes_what_measured_it_and_at_which_prices(simulator: Simulator) 
         str(free.pk): {"input": None, "output": None},
     }
     assert manifest_of(run)["prices"] == facts["prices"]
+
+
+def test_a_resumed_run_keeps_the_facts_of_its_beginning(simulator: Simulator) -> None:
+    past = timezone.now() - timedelta(seconds=1)
+    llm, facts = make_simulated_llm(simulator), {"prices": {"taken_at": "2026-01-31T12:00:00Z"}}
+    run = make_run(llm, num_runs=1, status="running", lease_expires_at=past, facts=facts)
+
+    tasks.execute(str(run.pk))
+
+    run.refresh_from_db()
+    assert (run.status, run.facts) == ("completed", facts)
 
 
 def test_a_result_keeps_when_it_began_and_our_estimate_of_its_length(simulator: Simulator) -> None:
