@@ -51,7 +51,7 @@ def model_named(text: str) -> LLM:
     if not found:
         raise BadOrder(f"There is no model {text!r}.")
     if len(found) > 1:
-        ways = ", ".join(f"{llm.account.display_name}/{llm.upstream_id}" for llm in found)
+        ways = ", ".join(llm.qualified_name for llm in found)
         raise BadOrder(f"{text!r} is the name of several models: {ways}.")
     return found[0]
 
@@ -64,7 +64,7 @@ def of_manifest(path: Path) -> dict[str, Any]:
         asked["model_ids"] = [_known_here(model["id"], model["upstream_id"]) for model in models]
     except OSError as exc:
         raise BadOrder(f"{path} cannot be read: {exc.strerror}.") from exc
-    except (ValueError, LookupError, TypeError) as exc:
+    except (ValueError, LookupError, TypeError, AttributeError) as exc:
         if isinstance(exc, BadOrder):
             raise
         raise BadOrder(f"{path} is no manifest of a benchmark.") from exc

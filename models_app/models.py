@@ -101,6 +101,10 @@ class LLM(models.Model):
     def name(self) -> str:
         return self.custom_name or self.upstream_id
 
+    @property
+    def qualified_name(self) -> str:
+        return f"{self.account.display_name}/{self.upstream_id}"
+
 
 class Measured(models.Model):
     """The figures of one exchange with an LLM; `providers.measurement` defines each of them.

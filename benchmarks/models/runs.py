@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -146,8 +147,10 @@ class BenchmarkRun(Leased, RunSettings):
         return len(self.targets.all()) * self.num_runs
 
     def llm_names(self) -> dict[UUID, str]:
-        """Names by id, in the order of the targets."""
-        return {t.llm_id: t.llm.name for t in self.targets.select_related("llm")}
+        """Names by id, in the order of the targets; where two are equal, with the account."""
+        llms = [target.llm for target in self.targets.select_related("llm__account")]
+        times = Counter(llm.name for llm in llms)
+        return {llm.pk: llm.name if times[llm.name] == 1 else llm.qualified_name for llm in llms}
 
     def remaining(self) -> list[Step]:
         done = {Step(*pair) for pair in self.results.values_list("llm_id", "iteration")}

@@ -169,6 +169,7 @@ def test_a_pipeline_fails_when_a_model_is_slower_than_in_earlier_runs(simulator:
         ([], {}, "Name the models, or a manifest."),
         ([], {"manifest": Path("/no/such/manifest.json")}, "cannot be read"),
         ([], {"manifest": Path(__file__)}, "is no manifest of a benchmark"),
+        (["one"], {"html": Path("/tmp")}, "/tmp is a directory"),
     ],
 )
 def test_what_cannot_be_run_is_said_before_anything_is_stored(
@@ -183,6 +184,30 @@ def test_what_cannot_be_run_is_said_before_anything_is_stored(
 
     assert sentence in str(caught.value)
     assert not BenchmarkRun.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "model", [5, {"id": 5, "upstream_id": "one"}, {"id": "x", "upstream_id": None}], ids=str
+)
+def test_a_manifest_of_wrong_types_is_none(model: Any, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"request": {}, "models": [model]}))
+
+    with pytest.raises(CommandError, match="is no manifest of a benchmark"):
+        benchmark(manifest=tmp_path / "run.json")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_another_process_took_over_is_not_called_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    llm = make_llm()
+    monkeypatch.setattr("benchmarks.execution.execute", lambda claimed: None)
+
+    with pytest.raises(CommandError, match="took the run over") as caught:
+        benchmark(str(llm.pk))
+
+    assert caught.value.returncode == 1
 
 
 MODEL: dict[str, Any] = {

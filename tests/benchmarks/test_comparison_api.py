@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from benchmarks.models import BenchmarkRun
 from models_app.models import LLM
 from tests.benchmarks.wire import make_bad, make_good
-from tests.make import make_llm, make_run
+from tests.make import make_account, make_llm, make_run
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/benchmarks"
@@ -161,6 +161,28 @@ def test_runs_that_asked_in_different_ways_are_not_compared(api: APIClient) -> N
 
     assert verdict["state"] == "invalid"
     assert verdict["reason"] == "The runs asked in different ways: prompt_pack, max_tokens."
+
+
+def test_arrivals_are_a_difference_in_an_open_loop_only(api: APIClient) -> None:
+    llm = make_llm()
+
+    def state(**settings: Any) -> str:
+        other, run = (make_run(llm, arrivals=kind, **settings) for kind in ("constant", "poisson"))
+        fill(other, llm, 1.0)
+        fill(run, llm, 1.0)
+        return str(compared(api, run, baseline=str(other.pk))["ttft_ms"][0]["state"])
+
+    assert (state(), state(request_rate=5.0)) == ("no_detectable_difference", "invalid")
+
+
+def test_models_of_one_name_are_told_apart_by_their_accounts(api: APIClient) -> None:
+    accounts = [make_account(display_name=name) for name in ("East", "West")]
+    run = make_run(*(make_llm(account, "llama") for account in accounts), make_llm(upstream_id="x"))
+
+    verdicts = compared(api, run)["ttft_ms"]
+
+    found = [(v["model_name"], v["baseline_model_name"]) for v in verdicts]
+    assert found == [("West/llama", "East/llama"), ("x", "East/llama"), ("x", "West/llama")]
 
 
 @pytest.mark.parametrize(

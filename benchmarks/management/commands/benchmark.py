@@ -98,6 +98,8 @@ class Command(BaseCommand):
         _carry(run, board)
         run.refresh_from_db()
         self._tell(run, board, options)
+        if run.is_open:
+            raise CommandError(f"Another process took the run over: watch {run.pk} there.")
         if run.status != BenchmarkRun.Status.COMPLETED:
             raise CommandError(f"The run failed: {run.failure_reason}")
         slower = _slower_than(run, earlier) if SLOWER in options["fail_if"] else []
@@ -112,6 +114,8 @@ class Command(BaseCommand):
         html: Path | None = options["html"]
         if html is not None and not html.parent.is_dir():
             raise CommandError(f"There is no directory {html.parent} for the report.")
+        if html is not None and html.is_dir():
+            raise CommandError(f"{html} is a directory: name a file for the report.")
 
     def _tell(self, run: BenchmarkRun, board: Board, options: dict[str, Any]) -> None:
         if options["html"] is not None:
