@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from croniter import CroniterBadDateError, croniter
 
 FIELDS = 5
+NO_CRON = "Must be five cron fields that some day meet, for example '0 3 * * mon-fri'."
 # croniter draws a number at random for these each time it is asked; no name of a month or a day
 # begins so.
 DRAWN = ("r", "h")

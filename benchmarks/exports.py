@@ -39,10 +39,11 @@ def export(run: BenchmarkRun, kind: str) -> StreamingHttpResponse:
 def rows(run: BenchmarkRun) -> Iterator[dict[str, Any]]:
     """One flat row per result; an unknown figure is None here."""
     llms = {llm.pk: llm for llm in LLM.objects.filter(benchmark_runs=run).select_related("account")}
+    names = run.llm_names()
     for result in run.results.order_by("ordinal").iterator(chunk_size=ROWS_AT_A_TIME):
         llm = llms[result.llm_id]
         row = {
-            "model_name": llm.name,
+            "model_name": names[llm.pk],
             "provider": llm.account.provider_type,
             "error": result.error,
             "timestamp": written(result.created_at),

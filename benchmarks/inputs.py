@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from arguslm.api.fields import Choice, Flag, Id, Text, Whole
 from arguslm.api.serializers import Input
-from benchmarks.cron import is_cron
+from benchmarks.cron import NO_CRON, is_cron
 from benchmarks.engine import Arrivals
 from benchmarks.models import MAX_ITERATIONS
 from benchmarks.models.schedules import MAX_ALARM_AFTER, MAX_BASELINE_RUNS, MAX_HOURS
@@ -162,9 +162,7 @@ class ScheduleInput(SettingsInput):
 
     def validate_cron(self, text: str | None) -> str:
         if text is not None and not is_cron(text):
-            raise serializers.ValidationError(
-                "Must be five cron fields, for example '0 3 * * mon-fri'."
-            )
+            raise serializers.ValidationError(NO_CRON)
         return text or ""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from arguslm.api.ids import new_id
-from benchmarks.cron import is_cron, next_of_cron, next_of_hours
+from benchmarks.cron import NO_CRON, is_cron, next_of_cron, next_of_hours
 from benchmarks.models.runs import MAX_OPEN_RUNS, BenchmarkRun
 from benchmarks.models.settings import RunSettings
 from models_app.models import LLM
@@ -23,7 +23,7 @@ MAX_ALARM_AFTER = 10
 
 def cron_text(text: str) -> None:
     if not is_cron(text):
-        raise ValidationError("Must be five cron fields, for example '0 3 * * mon-fri'.")
+        raise ValidationError(NO_CRON)
 
 
 class BenchmarkScheduleQuerySet(models.QuerySet["BenchmarkSchedule"]):

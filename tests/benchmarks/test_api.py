@@ -110,6 +110,18 @@ def test_a_run_is_described_in_full(api: APIClient) -> None:
     }
 
 
+def test_an_export_tells_models_of_one_name_apart(api: APIClient) -> None:
+    llms = [make_llm(make_account(display_name=name), "llama") for name in ("East", "West")]
+    run = make_run(*llms)
+    for llm in llms:
+        make_good(run, llm)
+
+    text = text_of(api.get(f"{URL}/{run.pk}/export", {"format": "csv"}))
+
+    rows = csv.DictReader(io.StringIO(text))
+    assert [row["model_name"] for row in rows] == ["East/llama", "West/llama"]
+
+
 def test_the_time_left_is_that_of_the_requests_left(api: APIClient) -> None:
     llm = make_llm()
     run = make_run(llm, num_runs=4, started_at=NOON, status="running")
