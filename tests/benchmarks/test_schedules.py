@@ -286,15 +286,16 @@ def test_the_baseline_is_found_however_long_the_runs_have_been_slower() -> None:
 
 
 def test_the_error_of_late_runs_does_not_blunt_the_comparison_with_the_others() -> None:
-    runs = make_history(make_schedule(), 1.0, 1.01, 0.99, *[1.0] * 4, 1.3)
-    for run in runs[3:-1]:
+    schedule = make_schedule(baseline_runs=9)
+    runs = make_history(schedule, 1.0, 1.01, 0.99, *[1.0] * 6, 1.3)
+    for run in runs[4:-1]:
         run.results.update(quality_flags=["client_lag"], uncertainty_ms=45.0)
 
     for run in runs:
         found = states(run)
 
     assert found["ttft_ms"] == "slower"
-    assert (runs[-1].verdicts or [])[0]["baseline_runs"] == 3
+    assert (runs[-1].verdicts or [])[0]["baseline_runs"] == 4
 
 
 def test_an_outage_pushes_no_run_out_of_the_baseline() -> None:
