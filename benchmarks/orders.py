@@ -51,7 +51,7 @@ def model_named(text: str) -> LLM:
     if not found:
         raise BadOrder(f"There is no model {text!r}.")
     if len(found) > 1:
-        ways = ", ".join(llm.qualified_name for llm in found)
+        ways = ", ".join(llm.full_name() for llm in found)
         raise BadOrder(f"{text!r} is the name of several models: {ways}.")
     return found[0]
 

@@ -101,8 +101,7 @@ class LLM(models.Model):
     def name(self) -> str:
         return self.custom_name or self.upstream_id
 
-    @property
-    def qualified_name(self) -> str:
+    def full_name(self) -> str:
         return f"{self.account.display_name}/{self.upstream_id}"
 
 

@@ -147,10 +147,13 @@ class BenchmarkRun(Leased, RunSettings):
         return len(self.targets.all()) * self.num_runs
 
     def llm_names(self) -> dict[UUID, str]:
-        """Names by id, in the order of the targets; where two are equal, with the account."""
+        """Names by id, in the order of the targets; equal ones with more, until they differ."""
         llms = [target.llm for target in self.targets.select_related("llm__account")]
-        times = Counter(llm.name for llm in llms)
-        return {llm.pk: llm.name if times[llm.name] == 1 else llm.qualified_name for llm in llms}
+        names = {llm.pk: llm.name for llm in llms}
+        for longer in (_name_in_account, LLM.full_name):
+            times = Counter(names.values())
+            names |= {llm.pk: longer(llm) for llm in llms if times[names[llm.pk]] > 1}
+        return names
 
     def remaining(self) -> list[Step]:
         done = {Step(*pair) for pair in self.results.values_list("llm_id", "iteration")}
@@ -231,6 +234,10 @@ class BenchmarkRun(Leased, RunSettings):
         for name, value in changes.items():
             setattr(self, name, value)
         transaction.on_commit(lambda: run_finished.send_robust(BenchmarkRun, run=self))
+
+
+def _name_in_account(llm: LLM) -> str:
+    return f"{llm.account.display_name}/{llm.name}"
 
 
 class BenchmarkTarget(models.Model):

@@ -176,13 +176,14 @@ def test_arrivals_are_a_difference_in_an_open_loop_only(api: APIClient) -> None:
 
 
 def test_models_of_one_name_are_told_apart_by_their_accounts(api: APIClient) -> None:
-    accounts = [make_account(display_name=name) for name in ("East", "West")]
-    run = make_run(*(make_llm(account, "llama") for account in accounts), make_llm(upstream_id="x"))
+    east, west = (make_account(display_name=name) for name in ("East", "West"))
+    twins = [make_llm(east, f"m-{n}", custom_name="llama") for n in (1, 2)]
+    run = make_run(*twins, make_llm(west, "llama"), make_llm(upstream_id="x"))
 
-    verdicts = compared(api, run)["ttft_ms"]
+    verdicts = compared(api, run, reference=str(twins[0].pk))["ttft_ms"]
 
-    found = [(v["model_name"], v["baseline_model_name"]) for v in verdicts]
-    assert found == [("West/llama", "East/llama"), ("x", "East/llama"), ("x", "West/llama")]
+    assert {v["baseline_model_name"] for v in verdicts} == {"East/m-1"}
+    assert [v["model_name"] for v in verdicts] == ["East/m-2", "West/llama", "x"]
 
 
 @pytest.mark.parametrize(
