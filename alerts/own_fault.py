@@ -18,7 +18,7 @@ class Look:
     error_class: ErrorClass | None
 
 
-def lost_network(status: CheckStatus, error_class: ErrorClass | None) -> bool:
+def lost_network(status: CheckStatus | None, error_class: ErrorClass | None) -> bool:
     return status is CheckStatus.DOWN and error_class in NO_NETWORK
 
 

@@ -9,6 +9,7 @@ from alerts import messages
 from alerts.degradation import Judgement, Performance, judge
 from alerts.facts import LLMFact, RoundFacts, RuleType, Standing
 from alerts.names import canonical_name
+from alerts.own_fault import lost_network
 from alerts.states import Condition, ResolveReason
 from alerts.thresholds import DegradationConfig
 from monitoring.status import CheckStatus
@@ -110,9 +111,11 @@ class RoundView:
         providers = {llm.provider_id for llm in self.monitored}
         reached = {llm.provider_id for llm in seen if llm.status is not CheckStatus.DOWN}
         unreached = {llm.provider_id for llm in seen} - reached
+        # A round over few providers cannot tell: only an answer, even a bad one, shows a network.
+        is_answered = not all(lost_network(fact.status, fact.error_class) for fact in seen)
         return Condition(
             scope=SELF_SCOPE,
-            holds=self.facts.self_offline if self.facts.self_offline or seen else None,
+            holds=True if self.facts.self_offline else False if is_answered else None,
             subject="The monitor's own network",
             opening=messages.offline(self.facts.at, len(unreached), len(providers)),
             recovery="The monitor has its network back",

@@ -438,3 +438,17 @@ def test_a_round_view_knows_the_condition_of_an_llm_by_its_id() -> None:
     assert outage is not None
     assert outage.holds
     assert view.outage(make_id(2)) is view.outage(None) is None
+
+
+def test_a_small_round_that_reached_nobody_does_not_end_the_alert_about_ourselves() -> None:
+    timeline = Timeline()
+    llms = [make_llm(i, DOWN, provider=i) for i in range(1, 5)]
+    timeline.round(0, *llms, self_offline=True)
+
+    others = [replace(llm, status=None, error_class=None) for llm in llms[1:]]
+    timeline.round(5, llms[0], *others)
+    assert "self" in timeline.open_scopes()
+
+    refused = replace(llms[0], error_class=ErrorClass.SERVER_ERROR)
+    timeline.round(10, refused, *others)
+    assert "self" not in timeline.open_scopes()
