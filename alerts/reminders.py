@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
@@ -18,7 +19,7 @@ from alerts.models import Alert, AlertEvent, AlertSettings
 from alerts.outbox import Occasion
 from alerts.recipients import is_muted, mutes, told_of
 from alerts.rounds import names_of
-from alerts.states import Event, EventKind
+from alerts.states import NOTICES_KEY, Event, EventKind
 from providers.errors import ErrorClass
 
 EVERY = timedelta(seconds=15)
@@ -35,7 +36,7 @@ def tell_again(now: datetime | None = None) -> int:
         kept = list(islice(_free(_kept_back(now), fleet, now), AT_ONCE))
         events = [*_reminders(reminded, fleet, now), *_late(kept, fleet, now)]
         if events:
-            outbox.write(events, {}, Occasion(fleet))
+            outbox.write(events, {}, Occasion(_lasting(fleet, [*reminded, *kept])))
             delivery.call_out_after_commit()
         # Also when no channel was left to tell: the next one is due an interval later.
         for part in Alert.objects.in_parts([alert.pk for alert in [*reminded, *kept]]):
@@ -58,7 +59,8 @@ def _due(now: datetime) -> Iterator[Alert]:
 def _kept_back(now: datetime) -> Iterator[Alert]:
     """What a silence keeps, or kept, from everybody."""
     lately = Q(resolved_at=None) | Q(resolved_at__gt=now - NEWS_FOR)
-    rows = Alert.objects.filter(lately, rule__isnull=False, told_at=None)
+    spoken_of = Q(rule__isnull=False) | Q(rule_key=NOTICES_KEY)
+    rows = Alert.objects.filter(lately, spoken_of, told_at=None)
     muted = AlertEvent.objects.filter(alert=OuterRef("pk"), muted=True)
     return rows.filter(Exists(muted)).order_by("pk").iterator(chunk_size=2000)
 
@@ -88,6 +90,14 @@ def _late(alerts: Sequence[Alert], fleet: Sequence[LLMFact], now: datetime) -> I
         if alert.resolved_at is None or alert.pk in told:
             text = said.get(alert.pk, alert.message)
             yield _event(EventKind.UNMUTED, alert, text, _about(alert, fleet), now)
+
+
+def _lasting(fleet: Iterable[LLMFact], alerts: Iterable[Alert]) -> list[LLMFact]:
+    """The fleet with the beginning of what is told now."""
+    since: dict[UUID | None, datetime] = {}
+    for alert in alerts:
+        since[alert.llm_id] = min(alert.created_at, since.get(alert.llm_id, alert.created_at))
+    return [replace(llm, since=since.get(llm.llm_id)) for llm in fleet]
 
 
 def _about(alert: Alert, fleet: Sequence[LLMFact]) -> tuple[UUID, ...]:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from alerts import outbox, reminders
 from alerts.evaluation import evaluate_waiting
+from alerts.messages import when
 from alerts.models import Alert, AlertEvent, Channel, Delivery, Message, Silence
 from alerts.reminders import tell_again
 from alerts.webhooks_of_rules import point_at
@@ -413,3 +414,24 @@ def test_a_channel_that_is_switched_off_misses_no_recovery_of_what_it_was_told()
     play([make_watched()], "down")
 
     assert topics(channel) == ["down", "recovered"]
+
+
+def test_reminders_of_many_say_since_when_it_has_lasted() -> None:
+    make_rule(remind_every_minutes=30)
+    make_channel()
+    began = minutes_ago(40)
+    play(make_fleet(1, 3), "down", began)
+    tell_again(timezone.now() + timedelta(minutes=31))
+
+    assert f"3 of 3 models still have an open alert since {when(began)}" in texts()[1]
+
+
+def test_what_outlasts_a_silence_together_says_since_when() -> None:
+    make_rule()
+    make_channel()
+    silence, began = make_silence(), minutes_ago(40)
+    play(make_fleet(1, 3), "down", began)
+    end_silence(silence)
+    tell_again()
+
+    assert f"3 of 3 models are down since {when(began)}" in texts()[0]
