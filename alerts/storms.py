@@ -101,8 +101,11 @@ def _storms(events: Iterable[Event], fleet: Sequence[LLMFact]) -> list[_Storm]:
     for event in events:
         if not event.quiet:
             by_topic[topic_of(event)].append(event)
-    monitored = [llm for llm in fleet if llm.standing is Standing.MONITORED]
-    return [_Storm(topic, by_topic[topic], monitored) for topic in Topic if by_topic[topic]]
+    # What is about no model has words of its own.
+    apart = [event for event in by_topic[Topic.NOTICE] if not event.llm_ids]
+    by_topic[Topic.NOTICE] = [event for event in by_topic[Topic.NOTICE] if event.llm_ids]
+    alone = [_Storm(Topic.NOTICE, [event], fleet) for event in apart]
+    return alone + [_Storm(topic, by_topic[topic], fleet) for topic in Topic if by_topic[topic]]
 
 
 class _Storm:
@@ -111,10 +114,13 @@ class _Storm:
     def __init__(self, topic: Topic, events: Sequence[Event], fleet: Sequence[LLMFact]) -> None:
         self.topic = topic
         self.events = events
-        self._by_id = {llm.llm_id: llm for llm in fleet}
-        self._sizes = Counter(llm.provider_id for llm in fleet)
-        self._is_small = len(fleet) <= SMALL_FLEET
-        downs = (llm for llm in fleet if llm.status is CheckStatus.DOWN)
+        # Benchmarks and notices also speak of models that are not monitored.
+        about = {llm_id for event in events for llm_id in event.llm_ids}
+        counted = [m for m in fleet if m.standing is Standing.MONITORED or m.llm_id in about]
+        self._by_id = {llm.llm_id: llm for llm in counted}
+        self._sizes = Counter(llm.provider_id for llm in counted)
+        self._is_small = len(counted) <= SMALL_FLEET
+        downs = (llm for llm in counted if llm.status is CheckStatus.DOWN)
         self._down = Counter((llm.provider_id, llm.error_class) for llm in downs)
 
     @property

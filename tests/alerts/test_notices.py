@@ -9,8 +9,9 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from alerts.models import Alert, Channel, Delivery
+from alerts.models import Alert, Channel, Delivery, Silence
 from alerts.notices import notice
+from alerts.reminders import tell_again
 from models_app.models import LLM
 from monitoring import rounds
 from monitoring.identities import Sighting, note
@@ -115,3 +116,28 @@ def test_a_notice_somebody_owns_is_not_told_again() -> None:
     answer(llm, "a")
     notice()
     assert len(texts(channel)) == 1
+
+
+def test_a_pause_of_the_budget_within_a_silence_is_told_when_the_silence_ends() -> None:
+    channel = make_channel()
+    later = timezone.now() + timedelta(hours=1)
+    silence = Silence.objects.create(name="work", ends_at=later)
+    run_out_of_money()
+    notice()
+    assert (tell_again(), texts(channel)) == (0, [])
+    silence.delete()
+
+    assert (tell_again(), tell_again()) == (1, 0)
+    assert texts(channel)[0].startswith("Probing is paused")
+
+
+def test_a_pause_of_the_budget_is_told_in_its_own_words_beside_changed_models() -> None:
+    channel = make_channel()
+    run_out_of_money()
+    for llm in make_fleet(providers=2, llms=7):
+        if llm.upstream_id.endswith(("-0", "-1", "-2")):
+            answer(llm, "old", "new")
+    assert notice() == 7
+    budget, changes = texts(channel)
+    assert budget.startswith("Probing is paused")
+    assert changes.startswith("6 are answered by another model than before since")

@@ -304,3 +304,19 @@ def test_a_storm_told_in_parts_stays_within_the_bound_and_loses_no_event(seed: i
     events = [id(event) for bundle in told for event in bundle.events]
     assert len(told) <= providers + 1
     assert len(events) == len(set(events)) == len(fleet)
+
+
+def test_models_that_are_not_monitored_have_a_name_in_a_message_too() -> None:
+    off = Standing.MONITORING_OFF
+    fleet = [make_llm(i, None, provider=i, standing=off) for i in range(1, 4)]
+    slow = [
+        Event(EventKind.OPENED, make_id(500), f"bench:1:{llm.llm_id}", NOON, "slow", False)
+        for llm in fleet
+    ]
+    slow = [replace(event, llm_ids=(llm.llm_id,)) for event, llm in zip(slow, fleet, strict=True)]
+
+    [bundle] = roll_up(slow, fleet, {Topic.SLOW: 3})
+    assert bundle.message == (
+        "3 are slow since 2026-03-01 12:00 UTC: "
+        "model-1 (Provider 1), model-2 (Provider 2), model-3 (Provider 3)."
+    )
