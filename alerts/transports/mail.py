@@ -80,6 +80,9 @@ def send(config: Mapping[str, Any], letter: Letter) -> Answer:
     try:
         _send(config, letter)
     except smtplib.SMTPAuthenticationError as exc:
+        if exc.smtp_code < 500:
+            sentence = "The mail server cannot check the user name and password just now."
+            return Answer(Verdict.AGAIN, exc.smtp_code, sentence)
         sentence = "The mail server does not accept the user name and password."
         return Answer(Verdict.PERMANENT, exc.smtp_code, sentence)
     except smtplib.SMTPRecipientsRefused as exc:
@@ -89,6 +92,9 @@ def send(config: Mapping[str, Any], letter: Letter) -> Answer:
     except smtplib.SMTPResponseException as exc:
         sentence = f"The mail server answered {exc.smtp_code}."
         return Answer(Verdict.AGAIN, exc.smtp_code if exc.smtp_code > 0 else None, sentence)
+    except smtplib.SMTPNotSupportedError:
+        sentence = "The mail server does not offer the encryption or login asked for."
+        return Answer(Verdict.AGAIN, error=sentence)
     except (smtplib.SMTPException, OSError) as exc:
         return trouble(exc, "The mail server could not be reached.")
     return Answer(Verdict.DELIVERED)

@@ -351,3 +351,17 @@ def test_only_the_plugins_of_listed_services_are_ever_loaded() -> None:
         __import__(f"apprise.plugins.{module}")
     loaded = {name.split(".")[2] for name in sys.modules if name.startswith("apprise.plugins.")}
     assert not loaded & {"custom_json", "custom_xml", "custom_form", "syslog", "dbus", "windows"}
+
+
+def test_a_mail_server_that_cannot_check_a_password_just_now_is_asked_again() -> None:
+    with running_mail_server(AUTH="454 4.7.0 later") as box:
+        found = send("email", box.config | {"user": "u", "password": "secret-pw"})
+    assert (found.verdict, found.status_code) == (Verdict.AGAIN, 454)
+
+
+def test_a_mail_server_without_encryption_is_not_called_unreachable() -> None:
+    with running_mail_server() as box:
+        found = send("email", box.config | {"tls": "starttls"})
+    assert found == Answer(
+        Verdict.AGAIN, error="The mail server does not offer the encryption or login asked for."
+    )
