@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
 from datetime import datetime
@@ -83,7 +82,7 @@ def _carry(delivery: Delivery) -> bool:
         delivery.release()
         return False
     duration_ms = (now_ns() - began_ns) / 1e6
-    return _settle(delivery, answer, started, duration_ms, case.closes)
+    return _settle(delivery, answer, started, duration_ms, case)
 
 
 def _answer(delivery: Delivery, case: Case) -> Answer | None:
@@ -128,13 +127,15 @@ def _settle(
     answer: Answer,
     started: datetime,
     duration_ms: float,
-    closes: Sequence[str],
+    case: Case,
 ) -> bool:
     now = timezone.now()
     with transaction.atomic():
-        delivery.own(**_changes(delivery, answer, now))
-        if answer.ok and closes:
-            Delivery.objects.filter(id__in=closes).update(case_closed_at=now)
+        # What speaks of a case that is open already is none of its own.
+        own_case = {"case_closed_at": now} if answer.ok and case.opened_by else {}
+        delivery.own(**_changes(delivery, answer, now), **own_case)
+        if answer.ok and case.closes:
+            Delivery.objects.filter(id__in=case.closes).update(case_closed_at=now)
         Attempt.objects.create(
             delivery=delivery,
             at=started,

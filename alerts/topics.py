@@ -17,6 +17,8 @@ class Topic(StrEnum):
 
 
 OPENING_TOPICS = (Topic.DOWN, Topic.SLOW, Topic.NOTICE)
+# A channel that missed the opening hears of it first by a reminder.
+CASE_TOPICS = (*OPENING_TOPICS, Topic.REMINDER)
 
 
 def topic_of(event: Event) -> Topic:

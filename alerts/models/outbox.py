@@ -87,7 +87,8 @@ class Delivery(Leased):
     give_up_at = models.DateTimeField()
     last_error = models.CharField(max_length=500, blank=True)
     delivered_at = models.DateTimeField(null=True)
-    # Of an opening: when its last alert had ended and the receiver was told so.
+    # Of an opening: when its last alert had ended and the receiver was told so. Set at once on
+    # what belongs to the case of an earlier one.
     case_closed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
 

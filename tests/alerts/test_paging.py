@@ -148,3 +148,34 @@ def test_what_the_service_does_not_take_is_not_delivered(service: Receiver) -> N
     told(channel, service)
 
     assert Delivery.objects.get(status="pending").last_error == "The receiver answered 500."
+
+
+def test_a_reminder_may_open_an_incident_that_the_end_closes(service: Receiver) -> None:
+    make_rule(remind_every_minutes=1)
+    make_channel()
+    llms = make_fleet(1, 1)
+    outage(llms, "down", 30)
+    channel = make_pager("pagerduty")
+    assert [tell_again(minutes_ago(-5)), tell_again(minutes_ago(-10))] == [1, 1]
+    first, second = told(channel, service)
+    outage(llms, "up", 10)
+    [ended] = told(channel, service)
+
+    assert first["dedup_key"] == second["dedup_key"] == ended["dedup_key"]
+    assert ended["event_action"] == "resolve"
+
+
+def test_what_speaks_of_an_open_incident_is_none_of_its_own(service: Receiver) -> None:
+    make_rule()
+    channel, llms = make_pager("pagerduty"), make_fleet(1, 1)
+    for minute in (50, 40, 35, 30, 25, 20, 15, 10):
+        outage(llms, "up" if minute % 10 else "down", minute)
+    bodies = told(channel, service)
+    keys = [each["dedup_key"] for each in bodies if each["event_action"] == "trigger"]
+    outage(llms, "down", -10)
+    outage(llms, "up", -20)
+    outage(llms, "up", -40)
+    more = told(channel, service)
+
+    assert keys[-1] == more[0]["dedup_key"]
+    assert [each["event_action"] for each in more].count("resolve") == 1
