@@ -30,7 +30,7 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
         return float(text[:9])
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a year no integer holds
         return None
     moment = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, (moment - now).total_seconds())

@@ -62,7 +62,7 @@ class Refused(Exception):
             return min(float(value), RETRY_AFTER_LIMIT_S)
         try:
             wait_s = (parsedate_to_datetime(value) - wall_clock()).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
         return min(max(wait_s, 0.0), RETRY_AFTER_LIMIT_S)
 

@@ -72,6 +72,7 @@ def test_the_receiver_may_ask_for_more_but_not_for_less_or_for_years() -> None:
         (" 120 ", 120.0),
         ("Sun, 01 Mar 2026 12:01:00 GMT", 60.0),
         ("Sun, 01 Mar 2026 11:00:00 GMT", 0.0),
+        ("Sun, 01 Mar 99999999999999999999 11:00:00 GMT", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:

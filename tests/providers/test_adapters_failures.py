@@ -142,7 +142,9 @@ async def test_a_refused_key_is_told_in_plain_words(clients: ClientPool) -> None
     )
 
 
-@pytest.mark.parametrize("header", ["7", "7.5", "-3", "soon", "", "9" * 40])
+@pytest.mark.parametrize(
+    "header", ["7", "7.5", "-3", "soon", "", "9" * 40, f"Sun, 01 Mar {'9' * 20} 11:00:00 GMT"]
+)
 async def test_retry_after_is_seconds_or_nothing(clients: ClientPool, header: str) -> None:
     failure = await fail(clients, make_status(429, {}, Retry_After=header))
 
