@@ -162,12 +162,14 @@ class ChannelPatch(_ChannelFields):
     def update(self, instance: Channel, validated_data: dict[str, Any]) -> Channel:
         if "rule_ids" in validated_data:
             instance.rules.set(validated_data.pop("rule_ids"))
-        if "config" in validated_data:
+        sealed = ["config_encrypted"] if "config" in validated_data else []
+        if sealed:
             instance.seal(validated_data.pop("config"))
         enabled = validated_data.pop("enabled", instance.enabled)
         for name, value in validated_data.items():
             setattr(instance, name, value)
-        instance.save()
+        # Not all: a courier may switch it off meanwhile, and a secret may be rotated.
+        instance.save(update_fields=[*validated_data, *sealed, "updated_at"])
         if enabled and not instance.enabled:
             instance.switch_on()
         elif instance.enabled and not enabled:

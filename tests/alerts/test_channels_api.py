@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from alerts import delivery
 from alerts.models import Alert, AlertRule, Channel, Delivery, Silence
+from alerts.serializers.channels import ChannelPatch
 from tests.alerts.receivers import Receiver, answer, receiving
 from tests.alerts.storing import SECRET_URL, make_channel, make_watched, minutes_ago, play
 from tests.make import make_rule
@@ -352,3 +353,16 @@ def test_secrets_are_in_no_response(api: APIClient) -> None:
 
     for secret in ("T0ken-1234567890abcdef", "TIiajkdnlazkcOXrIdevi7FQ", "A1BRTD4JD", "whsec_"):
         assert secret not in told
+
+
+def test_a_change_does_not_switch_on_what_a_courier_switches_off_meanwhile() -> None:
+    channel = make_channel()
+    writer = ChannelPatch(Channel.objects.get(), data={"name": "Other"}, partial=True)
+    assert writer.is_valid()
+    channel.switch_off("It is gone.")
+    secret = channel.rotate_secret()
+    writer.save()
+
+    found = Channel.objects.get()
+    assert (found.name, found.enabled, found.disabled_reason) == ("Other", False, "It is gone.")
+    assert found.signing_secrets(timezone.now())[0] == secret
