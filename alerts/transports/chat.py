@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 CONNECT_S = 10.0
 READ_S = 20.0
 URL_LIMIT = 2048
+# What a service does not take for its length is cut: half a sentence is better than none.
+OURS = {"cto": CONNECT_S, "rto": READ_S, "overflow": "truncate"}
 PLUGINS: dict[str, tuple[str, str]] = {
     "slack": ("slack", "NotifySlack"),
     "discord": ("discord", "NotifyDiscord"),
@@ -183,7 +185,7 @@ def _service(url: str) -> Any | None:
     if not parsed:
         return None
     try:
-        made = plugin(**{**parsed, "asset": _asset(), "cto": CONNECT_S, "rto": READ_S})
+        made = plugin(**{**parsed, **OURS, "asset": _asset()})
     except TypeError:
         # Apprise's way to say that a token is missing or has the wrong form.
         return None
