@@ -9,7 +9,16 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from alerts.models import AlertEvent, AlertSettings, Attempt, Channel, Delivery, Message, Silence
+from alerts.models import (
+    Alert,
+    AlertEvent,
+    AlertSettings,
+    Attempt,
+    Channel,
+    Delivery,
+    Message,
+    Silence,
+)
 from alerts.states import EventKind
 from tests.alerts.storing import make_channel
 from tests.make import make_account, make_alert, make_llm, make_rule
@@ -265,3 +274,10 @@ def test_more_open_alerts_than_are_shown_are_counted(
     for _ in range(3):
         make_alert()
     assert "2 of 3 open alerts are shown" in text_of("/alerts")
+
+
+def test_a_notice_has_no_rule_that_could_have_been_deleted(text_of: Read) -> None:
+    make_channel().switch_off("It is gone.")
+    text = text_of(f"/alerts/{Alert.objects.get().pk}")
+    assert "none: it is a notice" in text
+    assert "deleted" not in text
