@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from uuid import UUID
 
-from alerts.models import Alert, AlertRule
+from alerts.models import Alert, AlertRule, Channel, Delivery
+from alerts.models.alerts import NOTICE_TYPE
+from alerts.models.channels import CHANNEL_DELETED
 from alerts.names import canonical_name
 from alerts.states import ResolveReason
 from models_app.models import LLM
@@ -24,6 +26,14 @@ def withdraw() -> int:
     return sum(
         part.close(reason) for reason, ids in gone.items() for part in Alert.objects.in_parts(ids)
     )
+
+
+def withdraw_of_channels() -> int:
+    """What is left of channels that went with the rule, or the rule's model, they belonged to."""
+    Delivery.objects.filter(channel=None).cancel(CHANNEL_DELETED)
+    notices = Alert.objects.open().filter(rule_type=NOTICE_TYPE)
+    gone = notices.exclude(rule_key__in=Channel.objects.values("pk"))
+    return gone.close(ResolveReason.CHANNEL_DELETED)
 
 
 def _reason(alert: Alert) -> ResolveReason | None:

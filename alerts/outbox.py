@@ -65,7 +65,7 @@ def write(events: Iterable[Event], alerts: Mapping[tuple[UUID, str], UUID], on: 
     plan = _plan([*waiting, *loud], known, on)
     AlertEvent.objects.bulk_create([each.row for each in new])
     _release(waiting)
-    _send(plan, known, on)
+    send(plan, known, on)
     _remember_muted(loud)
 
 
@@ -85,10 +85,10 @@ def _news(event: Event, alerts: Mapping[tuple[UUID, str], UUID], on: Occasion) -
 def _held(round: Round) -> list[News]:
     """What earlier looks at the round have kept for later; it may be over by now."""
     rows = AlertEvent.objects.filter(round=round, is_held=True).select_related("alert")
-    return [News(_event_of(row), row) for row in rows.order_by("pk")]
+    return [News(event_of(row), row) for row in rows.order_by("pk")]
 
 
-def _event_of(row: AlertEvent) -> Event:
+def event_of(row: AlertEvent) -> Event:
     alert = row.alert
     return Event(
         kind=EventKind(row.kind),
@@ -123,7 +123,8 @@ def _address(
             each.channels &= {UUID(pk) for pk in each.row.held_for}
 
 
-Plan = list[tuple[Bundle, list[News], list[UUID]]]
+PlanEntry = tuple[Bundle, list[News], list[UUID]]
+Plan = list[PlanEntry]
 
 
 def _plan(news: Sequence[News], known: Recipients, on: Occasion) -> Plan:
@@ -131,7 +132,7 @@ def _plan(news: Sequence[News], known: Recipients, on: Occasion) -> Plan:
     spent = _spent(on.round) if on.round else {}
     waiting = _unheard(on.round) if on.round and on.is_part else set()
     by_event = {id(each.event): each for each in news}
-    plan: dict[tuple[tuple[int, ...], str], tuple[Bundle, list[News], list[UUID]]] = {}
+    plan: dict[tuple[tuple[int, ...], str], PlanEntry] = {}
     made: dict[tuple[tuple[int, ...], tuple[tuple[Topic, int], ...]], Part] = {}
     for channel_id in known.by_id:
         events = [each.event for each in news if channel_id in each.channels]
@@ -192,7 +193,7 @@ def _remember_muted(loud: Iterable[News]) -> None:
         part.update(told_at=None)
 
 
-def _send(plan: Plan, known: Recipients, on: Occasion) -> None:
+def send(plan: Plan, known: Recipients, on: Occasion) -> None:
     if not plan:
         return
     now = timezone.now()
@@ -259,9 +260,9 @@ def _message(
 
 
 def _link(news: Sequence[News]) -> str:
-    """To the alert, or to all when there are several."""
+    """To the alert's own page, or to all when there are several."""
     ids = {each.row.alert_id for each in news}
-    place = f"#a-{ids.pop()}" if len(ids) == 1 else ""
+    place = f"/{ids.pop()}" if len(ids) == 1 else ""
     return f"{settings.PUBLIC_URL}/alerts{place}"
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -8,13 +10,24 @@ from celery.bootsteps import StartStopStep
 from celery.signals import worker_shutting_down
 from django.utils import timezone
 
-from alerts import delivery, heartbeat, notices, orphans, pace, regressions, reminders
+from alerts import delivery, heartbeat, loose_ends, notices, orphans, pace, regressions, reminders
 from alerts.couriers import couriers
 from alerts.evaluation import evaluate_waiting
 from alerts.models import AlertSettings, Delivery
 from arguslm.api.work import send
 
+log = logging.getLogger(__name__)
 LEAVING_S = 3.0
+CHORES: tuple[Callable[[], object], ...] = (
+    orphans.withdraw,
+    orphans.withdraw_of_channels,
+    reminders.tell_again,
+    notices.notice,
+    regressions.withdraw_orphans,
+    loose_ends.tie,
+    Delivery.objects.give_up_waiting,
+    pace.learn,
+)
 
 
 @shared_task(name="alerts.evaluate", ignore_result=True)
@@ -36,12 +49,11 @@ def ping_heartbeat() -> None:
 @shared_task(name="alerts.chores", ignore_result=True, expires=60)
 def chores() -> None:
     """What may wait a few seconds: left-overs, reminders, baselines of performance rules."""
-    orphans.withdraw()
-    reminders.tell_again()
-    notices.notice()
-    regressions.withdraw_orphans()
-    Delivery.objects.give_up_waiting(timezone.now())
-    pace.learn()
+    for chore in CHORES:
+        try:
+            chore()
+        except Exception:  # whatever is wrong with one, the others are done
+            log.exception("%s failed; it is tried again.", chore.__name__)
 
 
 @shared_task(name="alerts.sweep", ignore_result=True, expires=5)

@@ -94,6 +94,8 @@ class AlertRule(models.Model):
     def retire(self) -> None:
         """Deletes the rule; its alerts stay as history."""
         Alert.objects.filter(rule=self).close(ResolveReason.RULE_DELETED)
+        if hasattr(self, "own_channel"):
+            self.own_channel.retire()
         self.delete()
 
 
@@ -218,6 +220,10 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return self.message
+
+    @property
+    def is_notice(self) -> bool:
+        return self.rule_type in NOTICES
 
     @property
     def state(self) -> str:

@@ -21,6 +21,7 @@ from providers.models import ProviderAccount
 
 # Receivers have this long to learn the new secret: until then both sign.
 OLD_SECRET_LIVES = timedelta(hours=24)
+CHANNEL_DELETED = "The channel was deleted."
 SETTINGS_ID = UUID("00000000-0000-7000-8000-000000000002")
 
 
@@ -124,7 +125,7 @@ class Channel(models.Model):
     def retire(self) -> None:
         """Deletes the channel; what was sent to it stays as history."""
         self._close_notice(ResolveReason.CHANNEL_DELETED)
-        self.deliveries.cancel("The channel was deleted.")
+        self.deliveries.cancel(CHANNEL_DELETED)
         self.delete()
 
     def _notice(self, message: str) -> None:

@@ -51,8 +51,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def due(self, now: datetime) -> DeliveryQuerySet:
         return self.filter(unheld(now), next_attempt_at__lte=now)
 
-    def give_up_waiting(self, now: datetime) -> int:
+    def give_up_waiting(self, now: datetime | None = None) -> int:
         """Ends what a channel that is switched off has kept for too long."""
+        now = now or timezone.now()
         late = self.open().filter(channel__enabled=False, give_up_at__lt=now)
         return late.update(status=Delivery.Status.FAILED, last_error=SWITCHED_OFF_TOO_LONG)
 
@@ -118,6 +119,7 @@ class Delivery(Leased):
         if not rows.update(
             status=self.Status.PENDING,
             attempts_made=0,
+            crashes=0,
             next_attempt_at=now,
             give_up_at=now + GIVE_UP_AFTER,
             lease_expires_at=None,

@@ -95,7 +95,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "gathering the facts": (gathering, "seen_in"),
     "writing the alerts": (evaluation, "write_states"),
     "writing the timeline": (AlertEvent.objects, "bulk_create"),
-    "writing the outbox": (outbox, "_send"),
+    "writing the outbox": (outbox, "send"),
     "marking the round": (RoundEvaluation, "save"),
     "calling a worker": (delivery, "call_out"),
     "claiming": (Delivery, "claim"),

@@ -324,6 +324,17 @@ def test_what_was_given_up_may_be_sent_again_under_the_same_id(
     assert Attempt.objects.count() == 2
 
 
+def test_what_ended_its_workers_may_be_sent_again_too(channel: Channel) -> None:
+    make_messages()
+    Delivery.objects.update(crashes=delivery.MAX_CRASHES + 1)
+    send_all(channel)
+    assert statuses() == ["failed"]
+    Delivery.objects.get().redeliver()
+    send_all(channel)
+
+    assert statuses() == ["delivered"]
+
+
 def test_what_is_on_its_way_is_not_sent_again_by_hand(channel: Channel) -> None:
     make_messages()
     with pytest.raises(Conflict):

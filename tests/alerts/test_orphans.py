@@ -5,6 +5,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from alerts import orphans
 from alerts.models import Alert, AlertRule, Delivery
+from alerts.webhooks_of_rules import point_at
 from models_app.models import LLM
 from providers.models import ProviderAccount
 from tests.alerts.storing import make_channel, make_fleet, make_watched, minutes_ago, play
@@ -67,3 +68,25 @@ def test_looking_for_left_over_alerts_costs_one_query(
     play(make_fleet(2, 10), "down")
     with django_assert_num_queries(1):
         assert orphans.withdraw() == 0
+
+
+@pytest.mark.parametrize("is_retired", [True, False])
+def test_nothing_is_left_of_the_webhook_of_a_deleted_rule(is_retired: bool) -> None:
+    rule = make_rule(notify_webhook=True)
+    point_at(rule, "https://hooks.example/ops")
+    play([make_watched()], "down", minutes_ago(5))
+    rule.own_channel.switch_off("It is gone.")
+    if is_retired:
+        rule.retire()
+    else:
+        AlertRule.objects.filter(pk=rule.pk).delete()
+        assert orphans.withdraw_of_channels() == 1
+
+    assert Delivery.objects.get().status == "cancelled"
+    notice = Alert.objects.get(rule_type="channel_disabled")
+    assert notice.resolve_reason == "channel_deleted"
+
+
+def test_the_notice_about_a_channel_that_is_there_stays() -> None:
+    make_channel().switch_off("It is gone.")
+    assert orphans.withdraw_of_channels() == 0

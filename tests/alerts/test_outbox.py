@@ -296,7 +296,7 @@ def test_the_webhook_body_says_type_time_and_data() -> None:
     assert payload["type"] == "alerts.down"
     assert payload["data"]["alerts"][0]["model_id"] == str(llm.pk)
     assert payload["data"]["error_class"] == "server_error"
-    assert payload["data"]["link"].endswith(f"/alerts#a-{Alert.objects.get().pk}")
+    assert payload["data"]["link"].endswith(f"/alerts/{Alert.objects.get().pk}")
 
 
 def test_a_message_about_several_alerts_links_to_all() -> None:

@@ -154,3 +154,14 @@ def test_the_address_of_the_heartbeat_is_encrypted(receiver: Receiver) -> None:
     row = watch_heartbeat(receiver)
     assert receiver.url not in repr(vars(row))
     assert masked(receiver.url) == receiver.url
+
+
+def test_a_chore_that_fails_keeps_no_other_from_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def fails() -> None:
+        raise ValueError("broken")
+
+    monkeypatch.setattr(tasks, "CHORES", (fails, lambda: done.append("other")))
+    tasks.chores()
+    assert done == ["other"]
