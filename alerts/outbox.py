@@ -17,7 +17,7 @@ from alerts.backoff import GIVE_UP_AFTER
 from alerts.facts import LLMFact
 from alerts.letters import payload_of
 from alerts.models import Alert, AlertEvent, Delivery, Message
-from alerts.recipients import Recipients, is_muted, mutes, recipients, told_of
+from alerts.recipients import Recipients, awaited, is_muted, mutes, recipients, told_of
 from alerts.states import Event, EventKind
 from alerts.storms import Bundle, Part, roll_up, roll_up_part
 from alerts.topics import Topic
@@ -62,6 +62,7 @@ def write(events: Iterable[Event], alerts: Mapping[tuple[UUID, str], UUID], on: 
     known = recipients()
     _address(loud, known, on)
     _address(waiting, known, on, only_held=True)
+    new, loud = _worth_telling(new), _worth_telling(loud)
     plan = _plan([*waiting, *loud], known, on)
     AlertEvent.objects.bulk_create([each.row for each in new])
     _release(waiting)
@@ -111,6 +112,9 @@ def _address(
     active, owners = mutes(timezone.now()), on.owners
     ended = {each.row.alert_id for each in news if not each.event.is_open}
     told = told_of(ended)
+    reminded = {each.row.alert_id for each in news if each.event.kind is EventKind.REMINDED}
+    # Who is still to be told of it needs no reminder: a receiver that was away would get them all.
+    on_its_way = awaited(reminded) if reminded else {}
     for each in news:
         event = each.event
         if is_muted(active, event.rule_id, event.llm_ids, owners):
@@ -119,8 +123,14 @@ def _address(
             each.channels = set(told.get(each.row.alert_id, ()))
         elif not only_held or each.row.alert.resolved_at is None:
             each.channels = set(known.by_rule.get(event.rule_id, ()))
+            each.channels -= on_its_way.get(each.row.alert_id, set())
         if only_held:
             each.channels &= {UUID(pk) for pk in each.row.held_for}
+
+
+def _worth_telling(news: Iterable[News]) -> list[News]:
+    """A reminder that reaches nobody has not happened."""
+    return [each for each in news if each.channels or each.event.kind is not EventKind.REMINDED]
 
 
 PlanEntry = tuple[Bundle, list[News], list[UUID]]

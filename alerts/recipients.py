@@ -93,6 +93,19 @@ def _told_pairs(alert_ids: Collection[UUID]) -> Iterable[tuple[UUID, UUID]]:
     return told.values_list("alert", "messages__deliveries__channel").distinct()
 
 
+def awaited(alert_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
+    """By alert: the channels that what was told of it is still on its way to."""
+    found: dict[UUID, set[UUID]] = defaultdict(set)
+    wanted = list(alert_ids)
+    for start in range(0, len(wanted), IDS_AT_ONCE):
+        part = wanted[start : start + IDS_AT_ONCE]
+        open_ones = Delivery.objects.open().filter(channel__isnull=False).order_by()
+        about = open_ones.filter(message__events__alert__in=part)
+        for alert_id, channel_id in about.values_list("message__events__alert", "channel"):
+            found[alert_id].add(channel_id)
+    return found
+
+
 def mutes(now: datetime) -> list[Mute]:
     """The silences that are active."""
     return [

@@ -27,7 +27,7 @@ AT_ONCE = 2000
 
 
 def tell_again(now: datetime | None = None) -> int:
-    """Reminds of open alerts that nobody owns; how many it told."""
+    """Reminds of open alerts that nobody owns; how many were due."""
     now = now or timezone.now()
     with transaction.atomic():
         AlertSettings.objects.select_for_update().get(pk=AlertSettings.load().pk)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -74,6 +74,10 @@ class Wanted:
     model: UUID | None = None
     provider: UUID | None = None
     page: int = 1
+
+    @property
+    def is_narrow(self) -> bool:
+        return replace(self, page=1) != Wanted()
 
 
 @dataclass(frozen=True, slots=True)

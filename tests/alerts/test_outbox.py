@@ -44,6 +44,10 @@ def end_silence(silence: Silence) -> None:
     Silence.objects.filter(pk=silence.pk).update(ends_at=minutes_ago(1))
 
 
+def arrive() -> None:
+    Delivery.objects.update(status=Delivery.Status.DELIVERED)
+
+
 def topics(channel: Channel) -> list[str]:
     rows = Delivery.objects.filter(channel=channel).order_by("seq")
     return list(rows.values_list("message__topic", flat=True))
@@ -266,6 +270,7 @@ def test_an_open_alert_is_reminded_of_until_somebody_owns_it() -> None:
     make_rule(remind_every_minutes=30)
     channel, llm = make_channel(), make_watched()
     play([llm], "down", minutes_ago(40))
+    arrive()
     now = timezone.now()
     assert tell_again(now + timedelta(minutes=29)) == 0
     assert tell_again(now + timedelta(minutes=31)) == 1
@@ -386,6 +391,7 @@ def test_a_silence_mutes_reminders_and_leaves_no_trace_of_them() -> None:
     assert tell_again(later) == 0
     assert Alert.objects.get().events.count() == 1
     end_silence(silence)
+    arrive()
 
     assert tell_again(later) == 1
     assert topics(channel) == ["down", "reminder"]
@@ -399,6 +405,7 @@ def test_many_alerts_that_need_no_reminder_do_not_hide_one_that_does(
     play([make_watched() for _ in range(4)], "up")
     patient, strict = make_rule(remind_every_minutes=600), make_rule(remind_every_minutes=10)
     play([make_watched() for _ in range(3)], "down")
+    arrive()
 
     assert tell_again(timezone.now() + timedelta(minutes=11)) == 2
     reminded = Alert.objects.filter(events__kind="reminded")
@@ -421,6 +428,7 @@ def test_reminders_of_many_say_since_when_it_has_lasted() -> None:
     make_channel()
     began = minutes_ago(40)
     play(make_fleet(1, 3), "down", began)
+    arrive()
     tell_again(timezone.now() + timedelta(minutes=31))
 
     assert f"3 of 3 models still have an open alert since {when(began)}" in texts()[1]
@@ -435,3 +443,18 @@ def test_what_outlasts_a_silence_together_says_since_when() -> None:
     tell_again()
 
     assert f"3 of 3 models are down since {when(began)}" in texts()[0]
+
+
+def test_a_channel_that_is_still_to_be_told_is_not_reminded() -> None:
+    make_rule(remind_every_minutes=30)
+    away, here = make_channel(name="away"), make_channel(name="here")
+    play([make_watched()], "down", minutes_ago(40))
+    here.deliveries.update(status="delivered")
+    tell_again(timezone.now() + timedelta(minutes=31))
+    assert (topics(away), topics(here)) == (["down"], ["down", "reminder"])
+
+    tell_again(timezone.now() + timedelta(minutes=62))
+    assert AlertEvent.objects.filter(kind="reminded").count() == 1
+    away.deliveries.update(status="delivered")
+    tell_again(timezone.now() + timedelta(minutes=93))
+    assert topics(away) == ["down", "reminder"]

@@ -174,8 +174,10 @@ def test_a_reminder_may_open_an_incident_that_the_end_closes(service: Receiver) 
     llms = make_fleet(1, 1)
     outage(llms, "down", 30)
     channel = make_pager("pagerduty")
-    assert [tell_again(minutes_ago(-5)), tell_again(minutes_ago(-10))] == [1, 1]
-    first, second = told(channel, service)
+    tell_again(minutes_ago(-5))
+    [first] = told(channel, service)
+    tell_again(minutes_ago(-10))
+    [second] = told(channel, service)
     outage(llms, "up", 10)
     [ended] = told(channel, service)
 

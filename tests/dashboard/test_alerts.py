@@ -87,6 +87,12 @@ def test_the_history_is_narrowed_by_text_state_rule_model_and_provider(text_of: 
     assert "No alert matches" in text_of("/alerts/history?q=nothing%00")
 
 
+def test_an_empty_history_says_what_makes_alerts(text_of: Read) -> None:
+    text = text_of("/alerts/history")
+    assert "No alert has ever opened" in text
+    assert 'href="/alerts/rules"' in text
+
+
 @pytest.mark.parametrize("query", ["rule=x", "page=-1", "page=9999999999", "page=%00", "state=%27"])
 def test_nonsense_in_the_address_is_ignored(text_of: Read, query: str) -> None:
     make_alert(message="Here.")
