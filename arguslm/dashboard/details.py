@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import F
+
 from alerts.models import Alert
 from arguslm.dashboard.beats import beats_of
 from arguslm.dashboard.troubles import Since, since_of
@@ -53,6 +55,6 @@ def _recent(llm: LLM) -> Sequence[UptimeCheck]:
 
 
 def _alerts(llm: LLM) -> Sequence[Alert]:
-    """The newest, open ones first."""
-    rows = Alert.objects.filter(llm=llm).order_by("-created_at", "-id")[:ALERTS]
-    return sorted(rows, key=lambda alert: alert.resolved_at is not None)
+    """Open ones first, however old, then those that ended last."""
+    order = (F("resolved_at").desc(nulls_first=True), "-created_at", "-id")
+    return list(Alert.objects.filter(llm=llm).order_by(*order)[:ALERTS])

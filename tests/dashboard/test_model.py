@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from arguslm.dashboard import series
 from models_app.models import LLM
 from monitoring.models import MonitoringConfig, UptimeCheck
-from tests.make import make_check, make_llm, make_round
+from tests.make import make_alert, make_check, make_llm, make_round
 
 pytestmark = pytest.mark.django_db
 
@@ -127,3 +127,12 @@ def test_queries_do_not_grow_with_the_checks(
         browser.get(f"/models/{llm.pk}")
     with django_assert_num_queries(4):
         document(browser, llm)
+
+
+def test_an_open_alert_is_shown_however_many_came_after_it(browser: Client) -> None:
+    llm, now = make_llm(), timezone.now()
+    make_alert(llm=llm, message="Slow for days.", created_at=now - timedelta(days=9))
+    for _ in range(11):
+        make_alert(llm=llm, message="Over.", resolved_at=now)
+    text = browser.get(f"/models/{llm.pk}").content.decode()
+    assert "Slow for days." in text

@@ -5,16 +5,25 @@ import { notice } from "./notices.js";
 
 const FINAL = new Set([4401, 4403]);
 const LONGEST_PAUSE_MS = 30000;
+const FLAPPING_FROM = 3;
 
 /** @type {Set<string> | null} */
 let known = null;
 
-/** @param {{items: {id: string, state: string, message: string}[]}} news */
+/** @typedef {{id: string, state: string, message: string, reopened: number}} One */
+
+/**
+ * A relapse is news as well, as long as it does not flap.
+ * @param {One} one
+ */
+const mark = (one) => `${one.id} ${Math.min(one.reopened, FLAPPING_FROM)}`;
+
+/** @param {{items: One[]}} news */
 function take({ items }) {
   const before = known;
-  known = new Set([...(before ?? []), ...items.map((one) => one.id)]);
+  known = new Set([...(before ?? []), ...items.map(mark)]);
   if (!before) return;
-  for (const one of items.filter((each) => each.state === "open" && !before.has(each.id)).slice(0, 3)) {
+  for (const one of items.filter((each) => each.state === "open" && !before.has(mark(each))).slice(0, 3)) {
     notice(one.message, "news", `/alerts/${one.id}`);
   }
   // A hidden page looks when it is shown again.
