@@ -65,7 +65,8 @@ Choice = TypeVar("Choice", bound=StrEnum)
 WHOLE_NUMBERS: dict[str, tuple[int, int]] = {
     "window_samples": (5, 100),
     "baseline_days": (1, 90),
-    "min_samples": (5, 10_000),
+    # What is usual is learned from 4,032 samples at most: with more a rule would learn for ever.
+    "min_samples": (5, 3_900),
 }
 NUMBERS: dict[str, tuple[float, float]] = {"sigma": (1.0, 20.0), "min_ratio": (1.0, 20.0)}
 DELTA_RANGE = (0.0, 600_000.0)

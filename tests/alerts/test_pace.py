@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from alerts import pace
 from alerts.models import Alert, AlertRule, PerformanceBaseline
+from alerts.thresholds import WHOLE_NUMBERS
 from models_app.models import LLM
 from monitoring.models import Round, UptimeCheck
 from tests.alerts.storing import judge, make_watched, minutes_ago, open_slot, play
@@ -284,3 +285,8 @@ def test_a_replay_knows_models_with_an_interval_of_their_own(api: APIClient, llm
     [episode] = item["episodes"]
     assert episode["reason"] == "the provider reported an error of its own"
     assert episode["ended_at"] is not None
+
+
+def test_no_rule_may_ask_for_more_samples_than_are_learned_from() -> None:
+    (_, most), (_, widest) = WHOLE_NUMBERS["min_samples"], WHOLE_NUMBERS["window_samples"]
+    assert most + widest <= pace.MOST_SAMPLES

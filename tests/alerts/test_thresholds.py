@@ -157,7 +157,7 @@ def test_a_configuration_is_an_object(raw: object) -> None:
         ("baseline_days", 0),
         ("baseline_days", 91),
         ("min_samples", 4),
-        ("min_samples", 10_001),
+        ("min_samples", 3_901),
         ("sigma", 0.9),
         ("sigma", -3),
         ("sigma", math.nan),
