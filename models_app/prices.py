@@ -7,14 +7,13 @@ from models_app.models import LLM
 
 MILLION = Decimal(1_000_000)
 # One exchange that would cost more has a wrong price, and no column for it.
-DEAREST_USD = Decimal(100_000)
+DEAREST_USD = MILLION
 OVERRIDE_INPUT = "input_price_per_1m"
 OVERRIDE_OUTPUT = "output_price_per_1m"
 OVERRIDE_CACHED = "cached_input_price_per_1m"
 # Per million tokens. Above it nothing is sold: whoever wrote that did not mean a price.
 LARGEST_PRICE = MILLION
-# What `Measured.estimated_cost` can hold, and to which digit.
-LARGEST_COST = Decimal(999_999)
+# The last that `Measured.estimated_cost` can hold.
 DIGIT = Decimal("1e-10")
 
 # Our provider types as genai-prices names them. A type that is not here has no list price.
@@ -62,16 +61,11 @@ def cost_of(llm: LLM, figures: dict[str, Any]) -> Decimal | None:
     Prices in the LLM's metadata (USD per million tokens) go before the public list; there, cached
     tokens cost what others cost unless they have a price of their own.
     """
-    cost = _cost(llm, figures)
-    return None if cost is None or cost > LARGEST_COST else cost.quantize(DIGIT)
-
-
-def _cost(llm: LLM, figures: dict[str, Any]) -> Decimal | None:
     tokens_in, tokens_out = figures["input_tokens"], figures["output_tokens"]
     if tokens_in is None or tokens_out is None:
         return None
     cost = _cost(llm, tokens_in, tokens_out, min(figures["cached_tokens"] or 0, tokens_in))
-    return cost if cost is None or cost < DEAREST_USD else None
+    return None if cost is None or cost >= DEAREST_USD else cost.quantize(DIGIT)
 
 
 def _cost(llm: LLM, tokens_in: int, tokens_out: int, cached: int) -> Decimal | None:

@@ -76,7 +76,9 @@ def test_own_prices_go_before_the_list() -> None:
     assert cost_of(cheaper, make_figures(cached=400)) == Decimal("0.0164")
 
 
-@pytest.mark.parametrize("price", [None, "dear", -1, True, "NaN", float("inf"), 1e12, 1e300, "1e999999"])
+@pytest.mark.parametrize(
+    "price", [None, "dear", -1, True, "NaN", float("inf"), 1e12, 1e300, "1e999999"]
+)
 def test_a_price_that_is_none_does_not_count(price: Any) -> None:
     llm = make_llm("ollama", "x", input_price_per_1m=price, output_price_per_1m=1)
 

@@ -200,7 +200,12 @@ def test_an_export_tells_what_the_list_tells(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exports, "BLOCK", 2)
-    figures = {"ttft_ms": 1 / 3, "tps": 1e-7, "input_tokens": 0, "token_source": "usage"}
+    figures: dict[str, Any] = {
+        "ttft_ms": 1 / 3,
+        "tps": 1e-7,
+        "input_tokens": 0,
+        "token_source": "usage",
+    }
     for place, error in enumerate(('Straße\u2028, "so"\n😀', "", None)):
         at = NOON.replace(microsecond=place * 100_000)
         cost = Decimal("0.0000000001") * place
