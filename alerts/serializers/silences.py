@@ -105,14 +105,22 @@ class SilenceInput(Input):
         return Silence(starts_at=timezone.now())
 
     def create(self, validated_data: dict[str, Any]) -> Silence:
-        return self.update(self._new(), validated_data)
+        silence = self._new()
+        self._put(silence, validated_data)
+        silence.save()
+        return silence
 
     def update(self, instance: Silence, validated_data: dict[str, Any]) -> Silence:
-        columns = {"provider_id": "account_id", "model_id": "llm_id"}
-        for name, value in validated_data.items():
-            setattr(instance, columns.get(name, name), value)
-        instance.save()
+        changed = self._put(instance, validated_data)
+        instance.save(update_fields=[*changed, "updated_at"])
         return instance
+
+    def _put(self, silence: Silence, values: dict[str, Any]) -> list[str]:
+        """The columns that it sets."""
+        columns = {"provider_id": "account_id", "model_id": "llm_id"}
+        for name, value in values.items():
+            setattr(silence, columns.get(name, name), value)
+        return [columns.get(name, name) for name in values]
 
 
 def silence_errors(values: Mapping[str, Any]) -> dict[str, str]:
