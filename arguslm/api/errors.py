@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError
+from django.db import DatabaseError, IntegrityError
 from django.db.models import ProtectedError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import status
@@ -37,7 +37,7 @@ class TooMany(APIException):
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exc, ProtectedError):
         exc = Conflict(_history_sentence(exc))
-    elif isinstance(exc, IntegrityError):
+    elif _came_too_late(exc):
         log.warning("Refused by the database: %s", exc, exc_info=exc)
         exc = Conflict("What this request names has just been changed: look and send it again.")
     elif isinstance(exc, Http404):
@@ -99,6 +99,13 @@ def _sentence(general: list[str], errors: dict[str, list[str]]) -> str:
 def _history_sentence(exc: ProtectedError) -> str:
     kinds = sorted({str(row._meta.verbose_name_plural) for row in exc.protected_objects})
     return f"It cannot be deleted: its history is still needed ({', '.join(kinds)})."
+
+
+def _came_too_late(exc: Exception) -> bool:
+    """Whether a row came or went between our look and our write."""
+    # Django's own word for a row that is to be updated and is gone; databases have subclasses.
+    is_gone = type(exc) is DatabaseError and exc.__cause__ is None
+    return is_gone or isinstance(exc, IntegrityError)
 
 
 def _not_found(exc: Http404) -> APIException:

@@ -12,10 +12,11 @@ from django.apps import apps
 from django.db.models.signals import pre_save
 from rest_framework.test import APIClient
 
+from alerts.models import AlertRule
 from benchmarks.models import BenchmarkRun
 from models_app.models import LLM
 from tests.api.hostile import BODIES, WRONG_VALUES, is_sentence
-from tests.make import make_account, make_llm
+from tests.make import make_account, make_llm, make_rule
 
 pytestmark = pytest.mark.django_db
 
@@ -273,6 +274,23 @@ def test_a_model_that_goes_away_at_this_very_moment_is_a_conflict(api: APIClient
     assert answer.status_code == 409
     assert is_sentence(answer)
     assert not BenchmarkRun.objects.exists()
+
+
+def test_a_change_of_a_rule_that_is_deleted_at_this_very_moment_is_a_conflict(
+    api: APIClient,
+) -> None:
+    rule = make_rule()
+
+    def vanish(**kwargs: Any) -> None:
+        AlertRule.objects.filter(pk=rule.pk).delete()
+
+    pre_save.connect(vanish, sender=AlertRule)
+    try:
+        answer = api.patch(f"/api/v1/alerts/rules/{rule.pk}", {"name": "Late"}, format="json")
+    finally:
+        pre_save.disconnect(vanish, sender=AlertRule)
+    assert answer.status_code == 409
+    assert is_sentence(answer)
 
 
 def test_an_action_without_input_refuses_what_it_cannot_do(api: APIClient) -> None:
