@@ -67,12 +67,14 @@ def grid_up(axis: Axis, say: Callable[[float], str], title: str) -> Iterator[str
 
 
 def plain(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 10 or value == 0 else f"{value:.3g}"
+    if abs(value) < 10 and value != 0:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if math.isclose(value, round(value)) else f"{value:,.1f}"
 
 
 def _even(low: float, high: float) -> list[float]:
-    """About seven round numbers between the two."""
-    rough = (high - low) / 7 or 1.0
+    """Four to ten round numbers between the two."""
+    rough = (high - low) / 9 or 1.0
     size = 10 ** math.floor(math.log10(rough))
     step = next(size * k for k in (1, 2, 5, 10) if size * k >= rough)
     first = math.ceil(low / step)

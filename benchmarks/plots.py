@@ -191,4 +191,5 @@ def _stroke(nth: int) -> str:
 
 
 def _short(name: str) -> str:
-    return escape(name if len(name) <= 26 else f"{name[:25]}…")
+    """In the middle: names of one family differ at their ends."""
+    return escape(name if len(name) <= 26 else f"{name[:10]}…{name[-15:]}")

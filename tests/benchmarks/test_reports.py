@@ -113,6 +113,32 @@ def test_any_values_make_plots_whose_points_lie_inside(values: list[float]) -> N
             assert 0 <= float(dot.attrib["cy"]) <= height
 
 
+def test_long_names_that_differ_at_their_ends_stay_different() -> None:
+    names = [f"accounts/fireworks/models/llama-v3p1-{size}b" for size in (8, 70)]
+
+    svg = ElementTree.fromstring(plots.strip_plot([Sample(n, [5.0], [0.0]) for n in names], "ms"))
+
+    shown = [e.text for e in svg.iter() if e.attrib.get("class") == "name"]
+    assert shown == ["accounts/f…s/llama-v3p1-8b (1)", "accounts/f…/llama-v3p1-70b (1)"]
+
+
+@pytest.mark.parametrize("high", [0.9, 1.7, 9.3, 21.0, 147.9, 190.0, 4_600.0])
+def test_an_axis_has_enough_round_numbers_and_not_too_many(high: float) -> None:
+    for low in (0.0, high * 0.6):
+        ticks = axes.Axis(low, high, 0, 100).ticks()
+        assert 4 <= len(ticks) <= 10
+        assert low <= ticks[0] < ticks[-1] <= high * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("value", [0.03, 1.2, 12.0, 47.0, 80.0, 640.0])
+def test_the_numbers_beside_an_axis_differ_where_values_lie_close_together(value: float) -> None:
+    axis = axes.Axis.over([value, value * 1.001], 0, 100)
+
+    labels = [axes.plain(tick) for tick in axis.ticks()]
+
+    assert len(set(labels)) == len(labels) >= 3
+
+
 def colours_of(svg: str, tag: str) -> set[str]:
     marks = [e for e in ElementTree.fromstring(svg).iter() if e.tag.endswith(tag)]
     return {mark.attrib["fill"] for mark in marks}
