@@ -41,7 +41,8 @@ class JSONLinesParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         try:
-            lines = stream.read().decode("utf-8").split("\n")
+            # Files that were written on Windows often begin with a byte order mark.
+            lines = stream.read().decode("utf-8-sig").split("\n")
         except ValueError as exc:
             raise ParseError("The body is not UTF-8.") from exc
         return [_line(n, line) for n, line in enumerate(lines, 1) if line.strip()]

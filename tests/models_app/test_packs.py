@@ -140,6 +140,10 @@ def test_packs_are_imported_line_by_line_new_ones_and_known_ones(api: APIClient)
     assert OwnPromptPack.objects.get(pk="haiku").prompt == PACK["prompt"]
 
 
+def test_an_imported_file_may_begin_with_a_byte_order_mark(api: APIClient) -> None:
+    assert import_lines(api, "\ufeff" + json.dumps(PACK)).json() == {"created": 1, "updated": 0}
+
+
 @pytest.mark.parametrize(
     "lines",
     [
