@@ -155,6 +155,7 @@ def main() -> None:
     client_core, server_core = (cores[0], cores[-1]) if len(cores) > 1 else (None, None)
     ours, theirs = multiprocessing.Pipe()
     server = spawn(serve, theirs, server_core)
+    theirs.close()
     try:
         base_url = ours.recv()
         for streams in options.streams:
