@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import models
+from django.utils import timezone
 
 from arguslm.api.ids import new_id
 from providers import secrets
@@ -70,6 +71,11 @@ class ProviderAccount(models.Model):
         return replace(known, identity=str(self.pk), **self.quirks)
 
     def learn(self, **quirks: Any) -> None:
-        """Remembers how this provider wants to be asked."""
-        self.quirks = {**self.quirks, **quirks}
-        self.save(update_fields=["quirks", "updated_at"])
+        """Remembers how this provider wants to be asked, unless the credentials are others by now
+        and another server may have been meant."""
+        learnt = {**self.quirks, **quirks}
+        same = type(self).objects.filter(
+            pk=self.pk, credentials_encrypted=self.credentials_encrypted
+        )
+        if same.update(quirks=learnt, updated_at=timezone.now()):
+            self.quirks = learnt

@@ -122,6 +122,14 @@ def test_what_a_provider_was_taught_is_forgotten_with_new_credentials(api: APICl
     assert account.endpoint.stream_options is True
 
 
+def test_an_answer_to_old_credentials_teaches_the_new_ones_nothing(api: APIClient) -> None:
+    asked = make_account()
+    api.patch(f"{URL}/{asked.pk}", {"credentials": {"api_key": "sk-0123456789"}}, format="json")
+    asked.learn(stream_options=False)
+    asked.refresh_from_db()
+    assert asked.quirks == {}
+
+
 def test_an_account_is_deleted_with_its_models(api: APIClient) -> None:
     llm = make_llm()
     answer = api.delete(f"{URL}/{llm.account_id}")
