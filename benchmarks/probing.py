@@ -7,7 +7,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from benchmarks import engine
@@ -61,7 +61,6 @@ class Probing:
         self._clients = clients
         self._tell = tell
         self._gates = {t.account_id: self._gate(t.account_id) for t in work.targets.values()}
-        self._targets = dict(work.targets)
         self._spent_s = defaultdict(float, work.spent_s)
 
     async def run(self, steps: Sequence[Step]) -> None:
@@ -94,8 +93,8 @@ class Probing:
         self, step: Step, max_tokens: int, sched_ns: int | None = None, acq_ns: int | None = None
     ) -> Outcome:
         work = self._work
-        outcome = await probe(
-            self._targets[step.llm_id],
+        return await probe(
+            work.targets[step.llm_id],
             work.pack,
             max_tokens=max_tokens,
             clients=self._clients,
@@ -103,18 +102,13 @@ class Probing:
             acq_ns=acq_ns,
             mark=mark(work.run_id, step.llm_id, step.iteration) if work.cache_busting else "",
         )
-        if quirks := quirks_of(outcome):
-            target = self._targets[step.llm_id]
-            adapted = replace(target.endpoint, **quirks)
-            self._targets[step.llm_id] = replace(target, endpoint=adapted)
-        return outcome
 
     def _is_out_of_time(self, llm_id: UUID) -> bool:
         limit_s = self._work.model_time_limit_s
         return limit_s is not None and self._spent_s[llm_id] >= limit_s
 
     def _gate_of(self, llm_id: UUID) -> Gate:
-        return self._gates[self._targets[llm_id].account_id]
+        return self._gates[self._work.targets[llm_id].account_id]
 
     def _gate(self, account_id: UUID) -> Gate:
         """The limit that the operator set on an account holds here too."""

@@ -12,11 +12,6 @@ from models_app.prompts import PromptPack
 from providers.adapters import ChatRequest, ClientPool, Endpoint, exchange
 from providers.measurement import Outcome
 
-OTHER_TOKEN_PARAM = {
-    "max_tokens": "max_completion_tokens",
-    "max_completion_tokens": "max_tokens",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -71,8 +66,8 @@ def quirks_of(outcome: Outcome) -> dict[str, Any]:
     quirks: dict[str, Any] = {}
     if outcome.stream_options_refused:
         quirks["stream_options"] = False
-    if outcome.token_param_refused:
-        quirks["token_param"] = OTHER_TOKEN_PARAM[outcome.token_param_refused]
+    if outcome.token_param is not None:
+        quirks["token_param"] = outcome.token_param
     return quirks
 
 

@@ -281,8 +281,8 @@ def _ms(start_ns: int | None, end_ns: int | None) -> float | None:
 class Outcome:
     """One attempt: what was measured, or why it failed, with what the answer said of itself.
 
-    ``request_id`` is the provider's own name for the request, which its support can look up;
-    ``token_param_refused`` the name of the field in which the server would not take the limit.
+    ``request_id`` is the provider's own name for the request, which its support can look up.
+    ``token_param`` is what the limit is called there, when the server refused the usual name.
     """
 
     started_at: datetime
@@ -295,7 +295,7 @@ class Outcome:
     request_id: str | None = None
     status_code: int | None = None
     stream_options_refused: bool = False
-    token_param_refused: str | None = None
+    token_param: str | None = None
     temperature_refused: bool = False
     noted: frozenset[str] = frozenset()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from providers.adapters import anthropic_wire, converse_wire, openai_wire
 from providers.adapters.deadline import transport_timeouts
 from providers.adapters.endpoint import Endpoint
-from providers.adapters.refusals import refuse_failed_status
+from providers.adapters.refusals import Dialects, refuse_failed_status
 from providers.errors import sanitise
 from providers.lag import LagMonitor
 from providers.measurement import TRACE_KEY, Trace
@@ -125,6 +125,7 @@ class ClientPool:
         proxy: str | None = None,
     ) -> None:
         self.lag = LagMonitor()
+        self.dialects = Dialects()
         self.bias_ms = 0.0
         self.spread_ms = 0.0
         self._transport_factory = transport_factory

@@ -36,21 +36,26 @@ async def exchange(
     """Asks once and measures the answer. Upstream failures are in the outcome, never raised.
 
     A server that refuses an optional field is asked again without it; only the request that it
-    accepts is timed, and the outcome says what was refused.
+    accepts is timed, and the outcome says what was refused. ``clients`` remember it for the model
+    a while, so that it is not refused over and over.
     """
     endpoint = endpoint.towards(request.model)
-    dialect, lost_ns = Dialect.of(endpoint), 0
+    dialect, lost_ns = clients.dialects.of(endpoint, request.model), 0
     while True:
         trace = Trace(sched_ns=_later(sched_ns, lost_ns), acq_ns=_later(acq_ns, lost_ns))
         attempt = Attempt(endpoint, request, dialect, clients, trace)
         asked_ns = now_ns()
         try:
-            return _with_refusals(await attempt.run(), dialect)
+            outcome = await attempt.run()
         except Refused as refused:
             softer = dialect.after(refused)
             if softer is None:
                 return attempt.refused(refused)
             dialect, lost_ns = softer, lost_ns + now_ns() - asked_ns
+        else:
+            if dialect.tried and outcome.ok:
+                clients.dialects.keep(endpoint, request.model, dialect)
+            return _with_refusals(outcome, dialect)
 
 
 def _later(stamp_ns: int | None, by_ns: int) -> int | None:
@@ -63,7 +68,7 @@ def _with_refusals(outcome: Outcome, dialect: Dialect) -> Outcome:
     return replace(
         outcome,
         stream_options_refused="stream_options" in dialect.tried,
-        token_param_refused=dialect.other_token_param if "token_param" in dialect.tried else None,
+        token_param=dialect.token_param if "token_param" in dialect.tried else None,
         temperature_refused="temperature" in dialect.tried,
     )
 

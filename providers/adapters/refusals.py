@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from providers.adapters.endpoint import Endpoint, TokenParam
 from providers.adapters.events import error_message
-from providers.measurement import wall_clock
+from providers.measurement import now_ns, wall_clock
 
 if TYPE_CHECKING:
     import httpx2
@@ -22,6 +22,7 @@ BODY_LIMIT = 65_536
 # into a timeout.
 BODY_PATIENCE_S = 2.0
 RETRY_AFTER_LIMIT_S = 86_400.0
+DIALECT_LIMIT, DIALECT_LIFE_S = 4_096, 3_600
 _UNWELCOME = re.compile(
     r"(?i)un ?supported|not (?:be )?support|unrecogni[sz]ed|unknown|extra|not permitted|unexpected"
     r"|instead|not allowed|not accept|invalid (?:argument|parameter|field)|deprecated"
@@ -114,12 +115,38 @@ class Dialect:
             return None
         if re.search(rf"\b{self.token_param}\b", text) and "token_param" not in self.tried:
             return replace(
-                self, token_param=self.other_token_param, tried=self.tried | {"token_param"}
+                self, token_param=self._other, tried=self.tried | {"token_param"}
             )
         if self.temperature and "temperature" in text:
             return replace(self, temperature=False, tried=self.tried | {"temperature"})
         return None
 
     @property
-    def other_token_param(self) -> TokenParam:
+    def _other(self) -> TokenParam:
         return "max_tokens" if self.token_param != "max_tokens" else "max_completion_tokens"  # noqa: S105 - names of request fields
+
+
+class Dialects:
+    """What each model of an account was found to take.
+
+    Only for a while: a server may learn a field, and an account's own memory is in its row.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], tuple[Dialect, int]] = {}
+
+    def of(self, endpoint: Endpoint, model: str) -> Dialect:
+        usual = Dialect.of(endpoint)
+        if not self._known:
+            return usual
+        place = (endpoint.identity, endpoint.connection_key, model, usual)
+        known, until_ns = self._known.get(place, (usual, 0))
+        return known if now_ns() < until_ns else usual
+
+    def keep(self, endpoint: Endpoint, model: str, dialect: Dialect) -> None:
+        if len(self._known) >= DIALECT_LIMIT:
+            self._known.clear()
+        place = (endpoint.identity, endpoint.connection_key, model, Dialect.of(endpoint))
+        # Nothing of it counts as tried when it is used again: it may be refused in its turn.
+        known = replace(dialect, tried=frozenset())
+        self._known[place] = known, now_ns() + int(DIALECT_LIFE_S * 1e9)

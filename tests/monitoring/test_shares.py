@@ -415,6 +415,14 @@ def test_what_the_provider_teaches_is_remembered_on_the_account(
     assert only_check().status == "up"
 
 
+def test_models_of_one_account_teach_it_the_same(make_simulated: AccountMaker) -> None:
+    refusing = f"{QUICK},fail=refuse-max-tokens"
+    account = make_simulated(*[f"{refusing},seed={seed}" for seed in range(2)])
+    work_off(open_round())
+    account.refresh_from_db()
+    assert account.quirks == {"token_param": "max_completion_tokens"}
+
+
 def test_a_run_started_while_the_broker_is_away_is_found_by_the_tick(
     api: Any, make_simulated: AccountMaker
 ) -> None:

@@ -303,7 +303,7 @@ async def test_a_server_without_stream_options_is_asked_again_without_them(
 
     assert outcome.ok
     assert outcome.stream_options_refused
-    assert not outcome.token_param_refused
+    assert outcome.token_param is None
     assert "stream_options" in server.received[0].body
     assert "stream_options" not in server.received[1].body
 
@@ -315,7 +315,7 @@ async def test_every_optional_field_may_be_refused_in_turn(clients: ClientPool) 
         outcome = await exchange(make_endpoint(server.url), request, clients=clients)
 
     assert outcome.ok
-    assert outcome.token_param_refused
+    assert outcome.token_param == "max_completion_tokens"
     assert outcome.stream_options_refused
     assert outcome.temperature_refused
     assert set(server.received[3].body) == {
@@ -336,6 +336,45 @@ async def test_the_refused_request_is_not_in_the_times(clients: ClientPool) -> N
 
     assert outcome.figures()["ttft_ms"] < 200
     assert outcome.figures()["response_ms"] < 250
+
+
+async def test_a_field_once_refused_to_a_model_is_not_sent_to_it_again(
+    clients: ClientPool,
+) -> None:
+    refusal = make_status(400, {"error": {"message": "max_tokens is not supported"}})
+    async with raw_server(refusal, make_good()) as server:
+        outcomes = [await exchange(make_endpoint(server.url), make_request(), clients=clients)]
+        outcomes += [await exchange(make_endpoint(server.url), make_request(), clients=clients)]
+
+    assert all(outcome.ok for outcome in outcomes)
+    assert [outcome.token_param for outcome in outcomes] == ["max_completion_tokens", None]
+    assert ["max_tokens" in asked.body for asked in server.received] == [True, False, False]
+
+
+async def test_what_was_taken_before_may_be_refused_in_its_turn(clients: ClientPool) -> None:
+    refusal = make_status(400, {"error": {"message": "max_tokens is not supported"}})
+    changed = make_status(400, {"error": {"message": "max_completion_tokens is not supported"}})
+    async with raw_server(refusal, make_good(), changed, make_good()) as server:
+        endpoint = make_endpoint(server.url)
+        outcomes = [await exchange(endpoint, make_request(), clients=clients) for _ in range(2)]
+
+    assert all(outcome.ok for outcome in outcomes)
+    assert ["max_tokens" in asked.body for asked in server.received] == [True, False, False, True]
+
+
+async def test_a_refused_field_is_tried_again_after_a_while(
+    clients: ClientPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = make_status(400, REFUSAL)
+    async with raw_server(refusal, make_good()) as server:
+        endpoint = make_endpoint(server.url)
+        await exchange(endpoint, make_request(), clients=clients)
+        later_ns = now_ns() + 3_600_000_000_000
+        monkeypatch.setattr("providers.adapters.refusals.now_ns", lambda: later_ns)
+        await exchange(endpoint, make_request(), clients=clients)
+
+    asked = ["stream_options" in received.body for received in server.received]
+    assert asked == [True, False, True]
 
 
 async def test_what_the_account_remembers_is_not_tried_again(clients: ClientPool) -> None:

@@ -139,7 +139,7 @@ async def test_refused_fields_are_left_out(simulator: Simulator, clients: Client
 
     assert outcome.failure is None
     assert outcome.stream_options_refused
-    assert outcome.token_param_refused
+    assert outcome.token_param == "max_completion_tokens"
     assert outcome.temperature_refused
 
 

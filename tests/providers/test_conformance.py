@@ -175,7 +175,7 @@ async def test_a_server_that_wants_max_completion_tokens_gets_them() -> None:
     outcome = await ask("custom_openai_compatible", vendor)
 
     assert outcome.text == "Hello there"
-    assert outcome.token_param_refused
+    assert outcome.token_param == "max_completion_tokens"
     assert [asked.body.get("max_completion_tokens") for asked in vendor.asked] == [None, 32]
 
 
