@@ -18,7 +18,10 @@ _NO_MONEY = re.compile(
     r"|credit balance is too low|insufficient (?:credit|balance|funds)"
     r"|(?:out of|not enough|have any|no) credits?\b"
 )
-_NO_MODEL = re.compile(r"model_not_found|DeploymentNotFound|model identifier is invalid")
+_NO_MODEL = re.compile(
+    r"(?i)model_not_found|DeploymentNotFound|model identifier is invalid"
+    r"|\"invalid_model\"|model not exist|\bmodel:? [^\s:]{1,200} does not exist"
+)
 _CLOSED = re.compile(r"(?i)disconnect|closed the connection")
 _FILTERED = re.compile(
     r'(?i)"code"\s*:\s*"content_filter"|content (?:filter(?:ing)?|management) policy'
