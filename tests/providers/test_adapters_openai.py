@@ -257,7 +257,7 @@ async def test_a_stream_that_stays_open_after_its_end_mark_is_a_success(
     outcome = await ask(clients, [*make_good(), 3.0], total_timeout_s=30)
 
     assert outcome.ok
-    assert outcome.figures()["total_latency_ms"] < 500
+    assert outcome.figures()["total_latency_ms"] < 2500
 
 
 async def test_an_answer_that_speaks_of_the_end_mark_goes_on(clients: ClientPool) -> None:
@@ -328,14 +328,14 @@ async def test_every_optional_field_may_be_refused_in_turn(clients: ClientPool) 
 
 async def test_the_refused_request_is_not_in_the_times(clients: ClientPool) -> None:
     refusal = make_status(400, REFUSAL)
-    async with raw_server([0.3, *refusal], make_good()) as server:
+    async with raw_server([1.5, *refusal], make_good()) as server:
         at_ns = now_ns()
         outcome = await exchange(
             make_endpoint(server.url), make_request(), clients=clients, sched_ns=at_ns, acq_ns=at_ns
         )
 
-    assert outcome.figures()["ttft_ms"] < 200
-    assert outcome.figures()["response_ms"] < 250
+    assert outcome.figures()["ttft_ms"] < 1400
+    assert outcome.figures()["response_ms"] < 1400
 
 
 async def test_a_field_once_refused_to_a_model_is_not_sent_to_it_again(

@@ -76,7 +76,7 @@ async def test_a_busy_event_loop_does_not_make_the_peer_late(
     async def script(visit: Visit) -> None:
         await visit.request()
         await visit.say(HELLO)
-        until = now_ns() + 50_000_000
+        until = now_ns() + 600_000_000
         while now_ns() < until:
             pass
         await asyncio.sleep(3600)
@@ -87,8 +87,8 @@ async def test_a_busy_event_loop_does_not_make_the_peer_late(
     assert trace.send_ns is not None
     if trace.max_lag_ms is None:
         pytest.skip("this kernel gives no receive stamps")
-    assert trace.max_lag_ms > 45
-    assert (trace.pieces[0][0] - trace.send_ns) / 1e6 < 40
+    assert trace.max_lag_ms > 550
+    assert (trace.pieces[0][0] - trace.send_ns) / 1e6 < 500
 
 
 async def test_a_trace_given_with_the_request_is_the_one_that_is_filled(
