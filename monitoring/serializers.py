@@ -72,7 +72,7 @@ class CheckOutput(serializers.ModelSerializer[UptimeCheck]):
     latency_ms = serializers.FloatField(
         source="total_latency_ms", allow_null=True, help_text="From sending to the last content."
     )
-    estimated_cost = serializers.FloatField(allow_null=True, help_text="USD.")
+    estimated_cost = serializers.FloatField(allow_null=True, help_text="USD, of all attempts.")
     quality_flags = serializers.ListField(child=serializers.CharField())
     attempts = serializers.ListField(child=serializers.DictField())
 
