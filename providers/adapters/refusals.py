@@ -114,9 +114,7 @@ class Dialect:
         if not _UNWELCOME.search(text):
             return None
         if re.search(rf"\b{self.token_param}\b", text) and "token_param" not in self.tried:
-            return replace(
-                self, token_param=self._other, tried=self.tried | {"token_param"}
-            )
+            return replace(self, token_param=self._other, tried=self.tried | {"token_param"})
         if self.temperature and "temperature" in text:
             return replace(self, temperature=False, tried=self.tried | {"temperature"})
         return None
