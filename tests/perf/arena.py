@@ -107,6 +107,12 @@ def pin(core: int | None) -> None:
         os.sched_setaffinity(0, {core})
 
 
+def unpin(pid: int = 0) -> None:
+    """A process starts on the core that its parent is pinned to."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(pid, range(os.cpu_count() or 1))
+
+
 def _serve(pipe: Connection, core: int | None) -> None:
     pin(core)
     with running_simulator(log_size=100_000) as simulator:

@@ -29,7 +29,7 @@ from statistics import median
 from typing import Any
 from unittest import mock
 
-from tests.perf.arena import Arena, Truth, open_arena, spawn
+from tests.perf.arena import Arena, Truth, open_arena, pin, spawn, unpin
 from tests.perf.bench_engine import CERTAIN_NS
 from tests.perf.bench_transport import quantile
 
@@ -66,6 +66,7 @@ def watch(pipe: Connection, url: str, run_id: str, watchers: int) -> None:
     """
     import websockets
 
+    unpin()
     os.nice(19)
 
     async def one() -> int:
@@ -98,6 +99,7 @@ def web_server(data_dir: str, redis_url: str) -> Iterator[str]:
     env = os.environ | {"ARGUSLM_DATA_DIR": data_dir, "REDIS_URL": redis_url}
     command += ["--access-log", os.devnull, "arguslm.asgi:application"]
     process = subprocess.Popen(command, cwd=ROOT, env=env)
+    unpin(process.pid)
     try:
         until = time.monotonic() + 30
         while time.monotonic() < until:
@@ -319,8 +321,11 @@ def main() -> None:
 
         redis_url = stack.enter_context(running_broker(Path(data_dir) / "broker"))
         os.environ["REDIS_URL"] = redis_url
-        get_ready()
         arena = stack.enter_context(open_arena())
+        # The run has one core, the simulator the other, and what else there is goes where there is
+        # room. Before any thread: each starts where its parent is.
+        pin(arena.client_core)
+        get_ready()
         llms = make_llms(arena.base_url)
         address = None
         if not asked.without_watchers:
