@@ -7,7 +7,7 @@ import threading
 from queue import Empty, SimpleQueue
 from uuid import UUID, uuid4
 
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import close_old_connections
 from django.utils import timezone
 
 from arguslm.api.leases import HEARTBEAT_S, LeaseLost
@@ -16,6 +16,7 @@ from monitoring import budget, rounds, writer
 from monitoring.models import RoundShare
 from monitoring.probing import Probed
 from monitoring.works import Work, begin
+from monitoring.writer import AWAY
 from providers.measurement import now_ns
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,6 @@ LOOK_AROUND_S = 5.0
 NEIGHBOURS_S = 1.0
 # A database that is away for less than this costs no result: everything waits.
 PATIENCE_S = 600.0
-AWAY = (OperationalError, InterfaceError)
 
 Event = UUID | tuple[Work, Probed | UUID] | Work | None
 

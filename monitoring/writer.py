@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from arguslm.api.leases import LEASE, LeaseLost
@@ -18,15 +19,39 @@ from monitoring.models import RoundShare, RoundShareQuerySet, UptimeCheck
 from monitoring.signals import checks_recorded
 from monitoring.works import Work
 
+log = logging.getLogger(__name__)
 AT_ONCE = 500
+# The database is away or busy: what waits may be stored later.
+AWAY = (OperationalError, InterfaceError)
 
 
 def write(works: Sequence[Work]) -> list[Work]:
     """Stores what waits in each work, renews its lease and completes it when it is over.
 
-    Returns the works whose share belongs to this process no more; nothing of theirs is stored.
-    Raises the database's errors, everything then waiting as before.
+    Returns the works that are to be given up, nothing of theirs being stored: their share belongs
+    to this process no more, or they have a result that cannot be stored. Raises AWAY, everything
+    then waiting as before.
     """
+    try:
+        return _write_together(works)
+    except AWAY:
+        raise
+    except Exception:  # a fault of ours with one share must not cost the others their results
+        log.exception("%d shares cannot be written together: each on its own.", len(works))
+    return [lost for work in works for lost in _write_alone(work)]
+
+
+def _write_alone(work: Work) -> list[Work]:
+    try:
+        return _write_together([work])
+    except AWAY:
+        raise
+    except Exception:
+        log.exception("Share %s has a result that cannot be stored.", work.share.pk)
+        return [work]
+
+
+def _write_together(works: Sequence[Work]) -> list[Work]:
     with transaction.atomic():
         held = _held(works)
         kept = [work for work in works if work.share.pk in held]

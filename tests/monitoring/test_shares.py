@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from models_app.models import LLM
-from monitoring import desk, rounds, shares, works, writer
+from monitoring import checks, desk, rounds, shares, works, writer
 from monitoring.desk import Desk
 from monitoring.models import MonitoringConfig, Round, RoundShare, UptimeCheck
 from monitoring.probing import Course, Probing
@@ -470,3 +470,21 @@ def test_a_share_that_is_cancelled_while_it_is_taken_disturbs_no_other(
     monkeypatch.setattr(RoundShare, "take", take_too_late)
     assert work_off(opened).status == "cancelled"
     assert not opened.checks.exists()
+
+
+def test_a_result_that_cannot_be_stored_costs_no_other_account_its_results(
+    make_simulated: AccountMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_simulated(QUICK)
+    make_simulated(f"{QUICK},seed=2")
+    original = checks.check_of
+
+    def broken(round: Round, llm: LLM, probed: Any) -> UptimeCheck:
+        if llm.upstream_id == QUICK:
+            raise ValueError("no column holds this")
+        return original(round, llm, probed)
+
+    monkeypatch.setattr(writer, "check_of", broken)
+    opened = work_off(open_round())
+    assert [check.llm.upstream_id for check in opened.checks.all()] == [f"{QUICK},seed=2"]
+    assert sorted(opened.shares.values_list("status", flat=True)) == ["completed", "running"]
