@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from models_app.models import LLM
-from models_app.prices import cost_of
+from models_app.prices import DEAREST_USD, cost_of
 from models_app.probe import row_values
 from monitoring.models import Round, UptimeCheck
 from monitoring.probing import Probed
@@ -46,7 +46,8 @@ def _cost(llm: LLM, outcomes: Sequence[Outcome]) -> Decimal | None:
     seen = [outcome.measurement for outcome in outcomes if outcome.measurement is not None]
     costs = [cost_of(llm, {name: getattr(one, name) for name in PAID}) for one in seen]
     known = [usd for usd in costs if usd is not None]
-    return sum(known, Decimal(0)) if known else None
+    total = sum(known, Decimal(0))
+    return total if known and total < DEAREST_USD else None
 
 
 def _flags(probed: Probed) -> list[str]:

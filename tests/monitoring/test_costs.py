@@ -10,10 +10,14 @@ from rest_framework.test import APIClient
 
 from models_app.models import LLM
 from monitoring import costs, desk, rounds, shares
+from monitoring.checks import check_of
 from monitoring.models import MonitoringConfig, Round, UptimeCheck
+from monitoring.probing import Probed
 from monitoring.rollups import roll_up_waiting
+from monitoring.status import Attempt, classify
+from providers.measurement import Measurement, Outcome, TokenCounts, wall_clock
 from providers.models import ProviderAccount
-from tests.make import make_check, make_llm
+from tests.make import make_check, make_llm, make_round
 from tests.monitoring.conftest import AccountMaker
 from tests.monitoring.history import make_past_round
 
@@ -194,6 +198,17 @@ def test_a_price_beyond_reason_costs_nobody_a_result(make_simulated: AccountMake
     shares.work_on(*opened.shares.values_list("pk", flat=True))
     statuses = opened.checks.values_list("status", "estimated_cost")
     assert list(statuses) == [("up", None), ("up", None)]
+
+
+@pytest.mark.parametrize(("attempts", "usd"), [(1, Decimal(600_000)), (2, None)])
+def test_attempts_that_no_column_holds_together_cost_nothing_known(
+    db: None, attempts: int, usd: Decimal | None
+) -> None:
+    llm = make_llm(metadata={"input_price_per_1m": 600_000, "output_price_per_1m": 1})
+    asked = Measurement(0, tokens=TokenCounts(1_000_000, 0))
+    seen = (Outcome(wall_clock(), asked),) * attempts
+    probed = Probed(llm.pk, seen, classify([Attempt()]))
+    assert check_of(make_round(), llm, probed).estimated_cost == usd
 
 
 def test_attempts_that_brought_nothing_cost_nothing_known(
