@@ -24,6 +24,7 @@ from models_app.prompts import PROMPT_PACKS
 from providers.adapters import warm_up
 from providers.simulator import Simulator
 from tests.benchmarks.wire import FAST, make_bad, make_good, make_simulated_llm
+from tests.embedded.house import wait_until
 from tests.make import make_llm, make_run
 
 
@@ -106,11 +107,16 @@ def test_nothing_lies_about_for_a_worker_while_the_process_warms_up(
 @pytest.mark.usefixtures("channel_layer")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_is_cancelled_and_told(simulator: Simulator, number: int) -> None:
-    make_simulated_llm(simulator, "sim:ttft=20000,gap=1,tokens=5")
-    threading.Timer(2.0, lambda: os.kill(os.getpid(), number)).start()
+    name = f"sim:ttft=20000,gap=1,tokens=5,seed={number}"
+    make_simulated_llm(simulator, name)
 
+    def interrupt() -> None:
+        wait_until(lambda: any(record.model == name for record in simulator.log), 30)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=interrupt).start()
     with pytest.raises(CommandError, match="Cancelled") as caught:
-        benchmark("sim:ttft=20000,gap=1,tokens=5", runs=3)
+        benchmark(name, runs=3)
 
     assert caught.value.returncode == 130
     assert BenchmarkRun.objects.get().is_cancelled

@@ -198,28 +198,33 @@ def _carry(run: BenchmarkRun, board: Board) -> None:
     working = threading.Thread(target=_work, args=(claimed,), name="benchmark")
     began, seen = time.monotonic(), 0
     working.start()
-    with _interruptible():
-        try:
-            while working.is_alive():
-                working.join(LOOK_S)
-                seen = _show(run, board, seen, time.monotonic() - began)
-        except KeyboardInterrupt as exc:
+    with _interruptions() as interrupted:
+        while working.is_alive() and not interrupted.is_set():
+            working.join(LOOK_S)
+            seen = _show(run, board, seen, time.monotonic() - began)
+        if working.is_alive():
             _cancel(run)
             working.join()
-            raise CommandError(f"Cancelled: run {run.pk}.", returncode=INTERRUPTED) from exc
+            raise CommandError(f"Cancelled: run {run.pk}.", returncode=INTERRUPTED)
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """A pipeline that ends us with SIGTERM cancels the run, as Ctrl-C does.
+def _interruptions() -> Iterator[threading.Event]:
+    """Set by Ctrl-C, and by a pipeline that ends us with SIGTERM: both cancel the run.
 
-    Else a worker would take it over as that of a process that has died.
+    Else a worker would take it over as that of a process that has died. No KeyboardInterrupt:
+    Python drops one that comes up in a callback of a library.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupted = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: interrupted.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
-        yield
+        yield interrupted
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _work(claimed: BenchmarkRun) -> None:
