@@ -75,7 +75,10 @@ DASHED = "||'-'||".join(
 )
 # Always with microseconds: many readers take the form of the first row for that of all.
 MOMENT = {
-    "sqlite": "substr(replace(%(expressions)s,' ','T')||'.000000',1,26)||'+00:00'",
+    "sqlite": (
+        "substr(%(expressions)s,1,10)||'T'||substr(%(expressions)s,12,8)||'.'"
+        "||substr(substr(%(expressions)s,21)||'000000',1,6)||'+00:00'"
+    ),
     "postgresql": (
         "to_char(%(expressions)s at time zone 'UTC','YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"')"
     ),
