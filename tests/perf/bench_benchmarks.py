@@ -37,7 +37,7 @@ LLMS, ITERATIONS, DETAIL_RESULTS, WATCHERS = 20, 50, 20_000, 500
 SEQ = re.compile(r'"seq": (\d+)')
 # As far apart as in the bench of the engine, whose accuracy is asked for: tokens that come faster
 # share a stamp when a thread that saves holds the loop up.
-NAME = "sim:ttft=100,gap=20,tokens=20"
+NAME = "sim:ttft=100,gap=20,tokens=10"
 ROOT = Path(__file__).resolve().parents[2]
 # What issue and docs promise.
 TTFT_P50_MS, TTFT_P99_MS, ORCHESTRATION_MS, DETAIL_MS, WATCHERS_SHARE = 0.3, 2.0, 1.0, 200.0, 0.05
