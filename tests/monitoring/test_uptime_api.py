@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connection
 from django.test import AsyncClient
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
@@ -194,6 +195,19 @@ def test_moments_of_an_export_all_have_one_form(api: APIClient, microsecond: int
     moment = f"2026-05-04T12:00:00.{microsecond:06}+00:00"
     assert csv_rows(export(api, "format=csv"))[0]["timestamp"] == moment
     assert json.loads(export(api, "format=json"))["checks"][0]["timestamp"] == moment
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite keeps moments as texts")
+@pytest.mark.parametrize("fraction", ["", ".25", ".000"])
+def test_a_moment_that_was_written_in_another_precision_is_exported(
+    api: APIClient, fraction: str
+) -> None:
+    make_check()
+    with connection.cursor() as cursor:
+        moment = f"2026-05-04 12:00:00{fraction}"
+        cursor.execute("UPDATE monitoring_uptimecheck SET created_at = %s", [moment])
+    told = csv_rows(export(api, "format=csv"))[0]["timestamp"]
+    assert told == f"2026-05-04T12:00:00.{fraction[1:]:0<6}+00:00"
 
 
 def test_an_export_tells_what_the_list_tells(

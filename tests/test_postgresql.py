@@ -1,4 +1,4 @@
-"""The tests of monitoring once more, on PostgreSQL."""
+"""The tests of whole apps once more, on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests import postgres
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = [
     pytest.mark.slow,
@@ -19,8 +19,9 @@ pytestmark = [
 ]
 
 
-def test_monitoring_works_on_postgresql() -> None:
-    command = [sys.executable, "-m", "pytest", "tests/monitoring", "-q", "-p", "no:cacheprovider"]
+@pytest.mark.parametrize("app", ["alerts", "monitoring"])
+def test_an_app_works_on_postgresql(app: str) -> None:
+    command = [sys.executable, "-m", "pytest", f"tests/{app}", "-q", "-p", "no:cacheprovider"]
     with postgres.running_postgres() as url:
         ended = subprocess.run(
             command,
